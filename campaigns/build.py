@@ -1,0 +1,358 @@
+"""From a document to a Campaign: every section by itself, then what the sections say of each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, time
+from pathlib import Path as FilePath
+from typing import Any
+
+from campaigns import surface
+from campaigns.budget import Budget
+from campaigns.build_space import SpaceParts, build_space
+from campaigns.campaign import (
+    Campaign,
+    Limit,
+    Objective,
+    Phase,
+    Quantity,
+    QuietHours,
+    Reference,
+    Schedule,
+    Step,
+    Until,
+)
+from campaigns.campaign import objective_problems
+from campaigns.collect import Collector
+from campaigns.errors import CampaignError, Path, Problem, did_you_mean, shown
+from campaigns.limits import limit_problems
+from campaigns.model import NAME
+from campaigns.parameters import Fixed
+from campaigns.plan import plan_problems
+from campaigns.recipe import DEVICE, Argument, recipe_problems, unused_problems
+from campaigns.units import UnitError, begins_with_number, convert, same_dimension
+from campaigns.yaml_reader import Document
+
+VERSION = 1
+_SECTIONS = ("space", "objectives", "recipe", "plan", "budget")
+_OPTIONAL = ("constraints", "allowed", "limits", "schedule")
+_HEAD = tuple(surface.HeadEntry.model_fields)
+
+
+def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
+    """The campaign that a document states. Raises CampaignError with everything that is wrong with it."""
+    found = Collector(document)
+    data = found.mapping(document.data, ())
+    if data is None:
+        raise CampaignError(found.faults)
+    head = _head(found, data)
+    parts = build_space(found, data, tables)
+    objectives = _objectives(found, data)
+    steps = _recipe(found, data)
+    phases = _plan(found, data, objectives)
+    budget = _budget(found, data)
+    limits = _limits(found, data)
+    schedule = _schedule(found, data)
+    _across(found, data, parts, objectives, steps, phases, budget, limits)
+    if found.faults:
+        raise CampaignError(found.faults)
+    assert head is not None and parts.space is not None and budget is not None and schedule is not None
+    campaign = found.make(
+        Campaign,
+        (),
+        name=head.campaign,
+        description=head.description,
+        space=parts.space,
+        objectives=tuple(objectives.values()),
+        recipe=tuple(steps.values()),
+        plan=tuple(phases.values()),
+        budget=budget,
+        limits=tuple(limits.values()),
+        schedule=schedule,
+        lab=head.lab,
+        seed=head.seed,
+    )
+    if campaign is None:
+        raise CampaignError(found.faults)
+    return campaign
+
+
+def _head(found: Collector, data: dict[str, Any]) -> surface.HeadEntry | None:
+    known = (*_HEAD, *_SECTIONS, *_OPTIONAL)
+    for key in data:
+        if key not in known:
+            cure = did_you_mean(key, known)
+            found.add(
+                Problem("E201", (key,), wanted="a key of the language", got=shown(key), cure=cure, key=True)
+            )
+    for key in _SECTIONS:
+        if key not in data:
+            found.add(Problem("E202", wanted=f"the key '{key}'", got=shown(data), cure="add it"))
+    if type(data.get("alquimia")) is int and data["alquimia"] != VERSION:
+        cure = "write 'alquimia: 1', or install the Alquimia that the file was written for"
+        found.add(Problem("E205", ("alquimia",), wanted=str(VERSION), got=shown(data["alquimia"]), cure=cure))
+    return found.entry(surface.HeadEntry, {key: data[key] for key in _HEAD if key in data}, ())
+
+
+def _objectives(found: Collector, data: dict[str, Any]) -> dict[int, Objective]:
+    made: dict[int, Objective] = {}
+    section = data.get("objectives")
+    for index, raw in enumerate(
+        found.sequence(section, ("objectives",)) or [] if "objectives" in data else []
+    ):
+        path: Path = ("objectives", index)
+        direction = found.kind(raw, ["maximise", "minimise"], path)
+        entry = None if direction is None else found.entry(surface.ObjectiveEntry, raw, path)
+        if entry is None:
+            continue
+        name = entry.maximise if direction == "maximise" else entry.minimise
+        objective = found.make(Objective, path, name=name, direction=direction, unit=entry.unit)
+        if objective is not None:
+            made[index] = objective
+    return made
+
+
+def _recipe(found: Collector, data: dict[str, Any]) -> dict[int, Step]:
+    made: dict[int, Step] = {}
+    section = found.sequence(data["recipe"], ("recipe",)) if "recipe" in data else None
+    if section == []:
+        found.add(Problem("E207", wanted="at least one step", got="none"), ("recipe",))
+    for index, raw in enumerate(section or []):
+        path: Path = ("recipe", index)
+        entry = found.entry(surface.StepEntry, raw, path)
+        if entry is None:
+            continue
+        device, _, verb = entry.do.partition(".")
+        arguments = {
+            name: value
+            for name, given in entry.arguments.items()
+            if (value := _argument(found, given, (*path, "with", name))) is not None
+        }
+        if len(arguments) == len(entry.arguments):
+            step = found.make(
+                Step,
+                path,
+                id=entry.id,
+                device=device,
+                verb=verb,
+                arguments=arguments,
+                gives=dict(entry.gives),
+            )
+            if step is not None:
+                made[index] = step
+    return made
+
+
+def _argument(found: Collector, given: Any, path: Path) -> Argument | None:
+    """`$name` is a reference, `2000 rpm` a quantity, `{text: …}` text as it is, anything else itself."""
+    if isinstance(given, dict):
+        text: str = given["text"]
+        return text
+    if not isinstance(given, str):
+        value: bool | int | float = given
+        return value
+    if given.startswith("$"):
+        if re.fullmatch(NAME, given[1:]):
+            return Reference(parameter=given[1:])
+        found.add(Problem("E210", wanted="$ and the name of a parameter", got=shown(given)), path)
+        return None
+    if begins_with_number(given):
+        quantity = found.quantity(given, path)
+        return None if quantity is None else found.make(Quantity, path, value=quantity[0], unit=quantity[1])
+    return given
+
+
+def _plan(found: Collector, data: dict[str, Any], objectives: Mapping[int, Objective]) -> dict[int, Phase]:
+    made: dict[int, Phase] = {}
+    section = found.sequence(data["plan"], ("plan",)) if "plan" in data else None
+    for index, raw in enumerate(section or []):
+        path: Path = ("plan", index)
+        mode = found.kind(raw, list(surface.PHASES), path)
+        entry: Any = None if mode is None else found.entry(surface.PHASES[mode], raw, path)
+        if entry is None:
+            continue
+        timeout = None if entry.timeout is None else found.number(entry.timeout, "s", (*path, "timeout"))
+        if timeout is not None and timeout <= 0:
+            found.add(Problem("E204", wanted="a time above 0", got=shown(entry.timeout)), (*path, "timeout"))
+            continue
+        until = None if entry.until is None else _until(found, entry.until, (*path, "until"), objectives)
+        phase = found.make(
+            Phase,
+            path,
+            mode=mode,
+            method=getattr(entry, str(mode)),
+            experiments=entry.experiments,
+            at_most=entry.at_most,
+            until=until,
+            batch=entry.batch,
+            beta=getattr(entry, "beta", None),
+            timeout_s=timeout,
+        )
+        # A phase whose rule is broken would look unbounded.
+        if phase is not None and (until is None) == (entry.until is None):
+            made[index] = phase
+    return made
+
+
+def _until(
+    found: Collector, entry: surface.UntilEntry, path: Path, objectives: Mapping[int, Objective]
+) -> Until | None:
+    reached = entry.reached
+    if reached is not None:
+        unit = objectives[0].unit if 0 in objectives else ""
+        if isinstance(reached, str) and 0 not in objectives:
+            return None  # in which unit is not known, and that is a fault already
+        reached = found.number(reached, unit, (*path, "reached"))
+        if reached is None:
+            return None
+    return found.make(
+        Until,
+        path,
+        calibrated=entry.calibrated,
+        stalled_for=entry.stalled_for,
+        variance_below=entry.variance_below,
+        reached=reached,
+    )
+
+
+def _budget(found: Collector, data: dict[str, Any]) -> Budget | None:
+    entry = found.entry(surface.BudgetEntry, data["budget"], ("budget",)) if "budget" in data else None
+    if entry is None:
+        return None
+    path: Path = ("budget", "duration")
+    duration = None if entry.duration is None else found.number(entry.duration, "s", path)
+    if duration is not None and duration <= 0:
+        found.add(Problem("E204", wanted="a time above 0", got=shown(entry.duration)), path)
+        duration = None
+    return found.make(
+        Budget, ("budget",), experiments=entry.experiments, duration_s=duration, failures=entry.failures
+    )
+
+
+def _limits(found: Collector, data: dict[str, Any]) -> dict[str, Limit]:
+    made: dict[str, Limit] = {}
+    section = found.mapping(data.get("limits", {}), ("limits",))
+    for key, raw in (section or {}).items():
+        path: Path = ("limits", key)
+        names = key.split(".")
+        right = (
+            len(names) in (2, 3)
+            and re.fullmatch(DEVICE, names[0])
+            and all(re.fullmatch(NAME, n) for n in names[1:])
+        )
+        if not right:
+            wanted = "device.argument or device.verb.argument, as in furnace.temperature"
+            found.add(Problem("E204", wanted=wanted, got=shown(key), key=True), path)
+        entry = found.entry(surface.LimitEntry, raw, path)
+        if entry is None or not right:
+            continue
+        low = _bound(found, entry.at_least, (*path, "at_least"))
+        high = _bound(found, entry.at_most, (*path, "at_most"))
+        if (low is None) != (entry.at_least is None) or (high is None) != (entry.at_most is None):
+            continue
+        verb = names[1] if len(names) == 3 else None
+        limit = found.make(
+            Limit, path, device=names[0], verb=verb, argument=names[-1], at_least=low, at_most=high
+        )
+        if limit is not None:
+            made[key] = limit
+    return made
+
+
+def _bound(found: Collector, raw: Any, path: Path) -> Quantity | None:
+    if raw is None:
+        return None
+    value, unit = (raw, "") if not isinstance(raw, str) else found.quantity(raw, path) or (None, "")
+    return None if value is None else Quantity(value=float(value), unit=unit)
+
+
+def _schedule(found: Collector, data: dict[str, Any]) -> Schedule | None:
+    if "schedule" not in data:
+        return Schedule()
+    entry = found.entry(surface.ScheduleEntry, data["schedule"], ("schedule",))
+    if entry is None:
+        return None
+    start, quiet = None, None
+    if entry.start is not None:
+        start = _moment(entry.start)
+        if start is None or start.tzinfo is None:
+            what = "no date" if start is None else "a date without time zone"
+            cure = "write it as 2026-12-01T08:00+01:00"
+            found.add(
+                Problem(
+                    "E270",
+                    wanted="a date and time with its offset",
+                    got=f"{what}: {shown(entry.start)}",
+                    cure=cure,
+                ),
+                ("schedule", "start"),
+            )
+            start = None
+    if entry.quiet_hours is not None:
+        path: Path = ("schedule", "quiet_hours")
+        begins = _time(found, entry.quiet_hours.begins, (*path, "from"))
+        ends = _time(found, entry.quiet_hours.ends, (*path, "to"))
+        zone = entry.quiet_hours.zone
+        # A stand-in for a broken time lets the zone be looked at all the same.
+        quiet = found.make(
+            QuietHours, path, begins=begins or time(0, 0, 1), ends=ends or time(0, 0, 2), zone=zone
+        )
+    return found.make(Schedule, ("schedule",), start=start, quiet_hours=quiet)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.astimezone() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+    return moment if "T" in text or " " in text else None
+
+
+def _time(found: Collector, text: str, path: Path) -> time | None:
+    try:
+        if not re.fullmatch(r"\d{2}:\d{2}(:\d{2})?", text):
+            raise ValueError
+        return time.fromisoformat(text)
+    except ValueError:
+        found.add(Problem("E270", wanted="a time of day, as in '22:00'", got=shown(text)), path)
+        return None
+
+
+def _across(
+    found: Collector,
+    data: dict[str, Any],
+    parts: SpaceParts,
+    objectives: Mapping[int, Objective],
+    steps: Mapping[int, Step],
+    phases: Mapping[int, Phase],
+    budget: Budget | None,
+    limits: Mapping[str, Limit],
+) -> None:
+    """What the sections say of each other; a section that is broken is taken as far as it could be read."""
+
+    def entries(section: str) -> int:
+        return len(data[section]) if isinstance(data.get(section), list) else -1
+
+    whole_recipe = len(steps) == entries("recipe") > 0
+    if isinstance(data.get("space"), dict):
+        mixtures = {name: mixture.components for name, mixture in parts.mixtures.items()}
+        found.add_all(recipe_problems(steps, names=parts.names, mixtures=mixtures))
+        if whole_recipe:
+            free = [name for name, parameter in parts.parameters.items() if not isinstance(parameter, Fixed)]
+            for problem in unused_problems(list(steps.values()), free):
+                owner = next(
+                    (m.name for m in parts.mixtures.values() if problem.at[-1] in m.components), None
+                )
+                at = problem.at if owner is None else ("space", owner, "mixture", problem.at[-1])
+                found.add(Problem(**{**problem.__dict__, "at": at}))
+    n = entries("objectives")
+    if n >= 0:
+        found.add_all(
+            objective_problems(objectives, n=n, steps=tuple(steps.values()) if whole_recipe else None)
+        )
+    if entries("plan") >= 0:
+        n_budget = None if budget is None else budget.experiments
+        found.add_all(plan_problems(phases, n=entries("plan"), budget=n_budget))
+    found.add_all(limit_problems(limits, steps, parts.parameters, whole=whole_recipe))

@@ -1,0 +1,96 @@
+"""How a driver's author declares what a device can do: `@action` on a method, units in its annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from drivers.errors import DeclarationError
+from drivers.protocol import Action, Reading, Repeat, Testimony
+
+D = TypeVar("D")
+P = ParamSpec("P")
+R = TypeVar("R", bound="Mapping[str, float | Reading] | None")
+Hook = TypeVar("Hook", bound=Callable[[Any, Action], Awaitable[Testimony]])
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Marks a number among a method's arguments: `Annotated[float, Quantity("K", at_least=290,
+    at_most=600)]`.
+
+    The unit is what the method receives; bounds are in it and inclusive. "" is dimensionless.
+    """
+
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Gives:
+    """One number an action gives back, in `unit`; readings outside the inclusive bounds are rejected."""
+
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+    doc: str = ""
+
+
+class ActionMethod(Generic[D, P, R]):
+    """A method declared with `@action`: on an instance the method, on the class its declaration."""
+
+    def __init__(
+        self,
+        function: Callable[Concatenate[D, P], Awaitable[R]],
+        repeat: Repeat,
+        takes_s: float,
+        gives: Mapping[str, Gives] | None,
+    ) -> None:
+        self.function = function
+        self.name: str = function.__name__
+        self.repeat = repeat
+        self.takes_s = takes_s
+        self.gives = gives
+        self.testify_name: str | None = None
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type[D]) -> Self: ...
+    @overload
+    def __get__(self, instance: D, owner: type[D]) -> Callable[P, Awaitable[R]]: ...
+    def __get__(self, instance: D | None, owner: type[D]) -> Self | Callable[P, Awaitable[R]]:
+        return self if instance is None else self.function.__get__(instance, owner)
+
+    def testify(self, hook: Hook) -> Hook:
+        """Declare the method that asks the device whether an action of this verb was done.
+
+        The hook is `async def name(self, action: Action) -> Testimony` under a name of its own. It may look
+        only at the device (position, weight, temperature), never at what the software remembers.
+        """
+        if hook.__name__ == self.name:
+            raise DeclarationError(
+                f"the testify hook of {self.name!r} has the same name and would replace the action; "
+                f"call it {self.name}_testimony"
+            )
+        self.testify_name = hook.__name__
+        return hook
+
+
+def action(
+    repeat: Repeat, *, takes_s: float = 0.0, gives: Mapping[str, Gives] | None = None
+) -> Callable[[Callable[Concatenate[D, P], Awaitable[R]]], ActionMethod[D, P, R]]:
+    """Declare an async method as an action of the device.
+
+    `repeat` says what may be done when nobody saw it end; `takes_s` is the usual duration in lab seconds;
+    `gives` names every number that comes back and may be left out only where the method returns None. The
+    method's docstring becomes the action's `doc`. Arguments called `sample` and `action` are filled from
+    the request and are no parameters. A method that ends in a known failure raises `ActionFailed`.
+    """
+
+    def declare(function: Callable[Concatenate[D, P], Awaitable[R]]) -> ActionMethod[D, P, R]:
+        return ActionMethod(function, repeat, takes_s, gives)
+
+    return declare

@@ -1,0 +1,136 @@
+"""What a driver is, in values that cross process borders as JSON.
+
+The engine knows a device only through these: a `DeviceSpec` (what it can do), an `Action` (one request,
+whose id is its idempotency key), an `Outcome` (what became of it) and a `Testimony` (what the device itself
+says about an action whose end nobody saw).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Argument = bool | int | float | str
+
+
+class Value(BaseModel):
+    """Base of every value in this module: frozen, strict about unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Repeat(StrEnum):
+    """What may be done with an action that began and whose end is not known."""
+
+    REPEATABLE = "repeatable"  # doing it twice is as good as once: do it again
+    TESTABLE = "testable"  # the device can be asked (position, weight, temperature)
+    OPAQUE = "opaque"  # nobody can tell but a person: a doubt
+
+
+class Attribution(StrEnum):
+    """Whose fault a known failure is. Only INFEASIBLE teaches the planner; BUSY uses up no failure budget."""
+
+    INSTRUMENT = "instrument"
+    LOGISTICS = "logistics"
+    INFEASIBLE = "infeasible"
+    BAD_READING = "bad reading"
+    BUSY = "busy"
+
+
+class ParameterSpec(Value):
+    """One argument of an action. Numbers arrive in `unit` as plain floats; bounds are in the same unit."""
+
+    kind: Literal["number", "integer", "choice", "text", "flag"]
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    choices: tuple[str, ...] = ()
+    default: Argument | None = None
+    doc: str = ""
+
+
+class ResultSpec(Value):
+    """One number an action gives back, in `unit`; readings outside the bounds are rejected, never recorded."""
+
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    doc: str = ""
+
+
+class ActionSpec(Value):
+    """One verb of a device. `takes_s` is the usual duration in lab seconds, for plans and watchdogs."""
+
+    parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
+    results: Mapping[str, ResultSpec] = Field(default_factory=dict)
+    repeat: Repeat
+    takes_s: float = 0.0
+    doc: str = ""
+
+
+class DeviceSpec(Value):
+    """What a device declares of itself."""
+
+    driver: str
+    version: str
+    simulated: bool
+    actions: Mapping[str, ActionSpec]
+    doc: str = ""
+
+
+class Action(Value):
+    """One indivisible request to one device. `args` are in the units of the device's `ParameterSpec`s."""
+
+    id: str
+    device: str
+    verb: str
+    args: Mapping[str, Argument] = Field(default_factory=dict)
+    sample: str | None = None
+    epoch: int
+    deadline_s: float = 600.0
+
+
+class Reading(Value):
+    """One number read off a device, with its unit and standard uncertainty where the device knows it.
+
+    `value` may be NaN or infinite: that is what broken instruments say, and the engine must see it to reject it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings")
+
+    value: float
+    unit: str = ""
+    sigma: float | None = None
+
+
+class Outcome(Value):
+    """How an action ended, as the host's journal has it. Times are lab seconds (virtual in a simulated lab)."""
+
+    status: Literal["succeeded", "failed"]
+    readings: Mapping[str, Reading] = Field(default_factory=dict)
+    attribution: Attribution | None = None
+    reason: str = ""
+    began_s: float = 0.0
+    ended_s: float = 0.0
+
+
+class Testimony(Value):
+    """What a testable device says of an action that began and was not seen to end."""
+
+    __test__ = False  # not a test class, whatever its name looks like to pytest
+
+    verdict: Literal["done", "not done", "unknown"]
+    readings: Mapping[str, Reading] = Field(default_factory=dict)
+    reason: str = ""
+
+
+class ActionFailed(Exception):
+    """Raised by a driver when an action ended in a way it knows: nothing is in doubt, the act is over."""
+
+    def __init__(self, attribution: Attribution, reason: str) -> None:
+        super().__init__(reason)
+        self.attribution = attribution
+        self.reason = reason

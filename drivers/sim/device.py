@@ -1,0 +1,144 @@
+"""What simulated devices share: faults on request, halting in the middle, one effect written down once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drivers.driver import Action, ActionFailed, Attribution, Driver, LabContext, Reading
+from drivers.errors import SettingsError
+from drivers.protocol import ResultSpec
+from drivers.sim.randomness import chance
+
+Rate = Field(default=0.0, ge=0, le=1)
+Effect = Mapping[str, Any] | None
+
+
+class Faults(BaseModel):
+    """How often, per action, things go wrong (0 to 1). An action's fate is fixed by the seed and its id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    instrument: float = Rate  # the device fails before it has done anything
+    infeasible: float = Rate  # the recipe turns out not to work, before anything is done
+    busy: float = Rate  # somebody else has the device
+    not_a_number: float = Rate  # done, and every reading is NaN
+    out_of_range: float = Rate  # done, and every reading lies far beyond its declared bounds
+
+
+_BEFORE = {
+    "instrument": (Attribution.INSTRUMENT, "it stopped with an error before it had done anything"),
+    "infeasible": (Attribution.INFEASIBLE, "the recipe does not work"),
+    "busy": (Attribution.BUSY, "somebody else is using it"),
+}
+
+
+class SimulatedDevice(Driver):
+    """Base of simulated devices. Time passes on the lab's clock; effects go to the world, if there is one.
+
+    `dawdle_s` are real seconds before and after each effect, so that a crash test can hit the moments between
+    journal, effect and reply.
+    """
+
+    simulated = True
+    needs_world: ClassVar[bool] = False
+    version = "1"
+
+    class Settings(Driver.Settings):
+        faults: Faults = Faults()
+        dawdle_s: float = Field(default=0.0, ge=0, le=10)
+
+    settings: Settings
+
+    def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
+        super().__init__(name, settings, lab)
+        if self.needs_world and lab.world is None:
+            raise SettingsError(f"{name} simulates part of a world and its laboratory has none")
+        self._in_hand: tuple[Action, asyncio.Task[Any] | None] | None = None
+        self._halting = False
+
+    async def work(self, action: Action, seconds: float, effect: Callable[[float], Effect]) -> None:
+        """Spend `seconds` of lab time, then let the effect happen.
+
+        `effect(elapsed_s)` says what has come about after that time: at the end with `seconds`, and with less
+        where the act was broken off; None is nothing. Raises ActionFailed for a fault, a halt or a busy
+        device.
+        """
+        if self._in_hand is not None:
+            raise ActionFailed(Attribution.BUSY, f"{self.name} is busy with {self._in_hand[0].id}")
+        self._roll_faults(action)
+        began_s = self.lab.clock.now()
+        self._in_hand = (action, asyncio.current_task())
+        self._halting = False
+        try:
+            if seconds:
+                await self.lab.clock.sleep(seconds)
+            await self._dawdle()
+        except asyncio.CancelledError:
+            elapsed_s = min(self.lab.clock.now() - began_s, seconds)
+            self._happen(action, effect(elapsed_s))
+            task = asyncio.current_task()
+            if self._halting and task is not None and task.uncancel() == 0:
+                raise ActionFailed(
+                    Attribution.INSTRUMENT, f"{self.name} was halted after {elapsed_s:g} of {seconds:g} s"
+                ) from None
+            raise
+        finally:
+            self._in_hand = None
+        self._happen(action, effect(seconds))
+        await self._dawdle()
+
+    async def halt(self) -> None:
+        """Break off the act in hand, if there is one: what has happened by now has happened."""
+        if self._in_hand is not None and self._in_hand[1] is not None and not self._halting:
+            self._halting = True
+            self._in_hand[1].cancel()
+
+    def readings(
+        self, action: Action, measured: Mapping[str, tuple[float, float | None]]
+    ) -> dict[str, Reading]:
+        """(value, sigma) by name as readings, unless this action's fate is to be misread."""
+        results = self.spec.actions[action.verb].results
+        fate = self._chance(action, "misreading").random()
+        faults = self.settings.faults
+        readings = {}
+        for name, (value, sigma) in measured.items():
+            shown = value
+            if fate < faults.not_a_number:
+                shown = float("nan")
+            elif fate < faults.not_a_number + faults.out_of_range:
+                shown = _beyond(results[name])
+            readings[name] = Reading(value=shown, unit=results[name].unit, sigma=sigma)
+        return readings
+
+    def _roll_faults(self, action: Action) -> None:
+        fate = self._chance(action, "fault").random()
+        for kind, (attribution, reason) in _BEFORE.items():
+            rate = getattr(self.settings.faults, kind)
+            if fate < rate:
+                raise ActionFailed(attribution, f"{self.name}: {reason} (simulated)")
+            fate -= rate
+
+    def _happen(self, action: Action, effect: Effect) -> None:
+        if effect is not None and self.lab.world is not None:
+            self.lab.world.record(action, at_s=self.lab.clock.now(), effect=effect)
+
+    def _chance(self, action: Action, purpose: str) -> Any:
+        seed = self.lab.seed if self.lab.world is None else self.lab.world.seed
+        return chance(seed, action.id, purpose)
+
+    async def _dawdle(self) -> None:
+        if self.settings.dawdle_s:
+            await asyncio.sleep(self.settings.dawdle_s)
+
+
+def _beyond(result: ResultSpec) -> float:
+    """A value that the declared bounds do not allow, or an absurd one where there are none."""
+    if result.at_most is not None:
+        return result.at_most + 10 * (abs(result.at_most) + 1)
+    if result.at_least is not None:
+        return result.at_least - 10 * (abs(result.at_least) + 1)
+    return 1e30

@@ -1,0 +1,154 @@
+"""Asking the planner: what the log tells it, how long it may take, and what happens when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from campaigns.campaign import Campaign as CampaignFile
+from orchestrator import rules
+from orchestrator.brain.client import Brain, BrainFailed
+from orchestrator.decide import CAMPAIGN, Ask
+from orchestrator.events import Event
+from orchestrator.lab import LabState
+from orchestrator.lifecycle import Campaign, Experiment
+
+log = structlog.get_logger()
+
+WITHIN_S = 300.0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The planner's answer, or its fall-back's, to one question."""
+
+    ask: Ask
+    proposals: list[Mapping[str, Any]]
+    diagnostics: Mapping[str, Any] | None
+    failure: str = ""  # why the brain did not answer
+    exhausted: str = ""  # no candidate is left
+    n_told: int = 0
+
+
+class Adviser:
+    """The planner as the engine uses it. Explores by itself; asks the brain for what needs a model."""
+
+    def __init__(self, brain: Brain, *, within_s: float = WITHIN_S) -> None:
+        self.brain = brain
+        self._within_s = within_s
+        self._warming: asyncio.Task[None] | None = None
+
+    def warm(self) -> None:
+        """Let the brain load its libraries before it is asked."""
+        self._warming = asyncio.create_task(self.brain.start())
+
+    async def close(self) -> None:
+        """End the brain."""
+        if self._warming is not None:
+            await self._warming
+        await self.brain.close()
+
+    async def advise(self, ask: Ask, state: LabState, campaign: CampaignFile) -> Advice:
+        """Candidates for `ask`. Always answers: a brain that fails is replaced by the belief that cannot."""
+        request = question(ask, state, campaign)
+        phase = campaign.plan[ask.phase]
+        if phase.mode == "explore" and not ask.diagnose:
+            return await self._constant(ask, state, campaign, request, fallback=None)
+        try:
+            reply = await self.brain.ask(request, within_s=self._within_s)
+        except BrainFailed as failed:
+            log.warning("the planner did not answer", reason=str(failed))
+            advice = await self._constant(ask, state, campaign, request, fallback=f"the planner failed: {failed}")
+            return replace(advice, failure=str(failed))
+        if "exhausted" in reply:
+            return Advice(ask, [], None, exhausted=reply["exhausted"], n_told=state.n_told)
+        return Advice(ask, reply["proposals"], reply["diagnostics"], n_told=state.n_told)
+
+    async def _constant(
+        self, ask: Ask, state: LabState, campaign: CampaignFile, request: Mapping[str, Any], *, fallback: str | None
+    ) -> Advice:
+        phase = campaign.plan[ask.phase]
+        design = phase.method if phase.mode == "explore" else "sobol"
+        return await asyncio.to_thread(_explore, ask, campaign, request, design, fallback, state.n_told)
+
+    def events(self, advice: Advice, state: LabState, campaign: CampaignFile) -> list[Event]:
+        """What the log is told of an answer. Proposals of a phase that the answer itself ends are not taken."""
+        return list(_events(advice, state, campaign))
+
+
+def _explore(
+    ask: Ask, campaign: CampaignFile, request: Mapping[str, Any], design: Any, fallback: str | None, n_told: int
+) -> Advice:
+    from surrogates.constant import propose
+    from surrogates.errors import SpaceExhausted
+
+    seen = [row["candidate"] for row in request["observations"]] + request["pending"]
+    try:
+        proposals = propose(
+            campaign.space, ask.n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
+            mode=campaign.plan[ask.phase].mode, n_observed=len(request["observations"]), fallback=fallback,
+        )  # fmt: skip
+    except SpaceExhausted as error:
+        return Advice(ask, [], None, exhausted=str(error), n_told=n_told)
+    return Advice(ask, [p.to_json() for p in proposals], None, n_told=n_told)
+
+
+def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any]:
+    """What the planner is asked, as JSON: a function of the log up to here, so that it can be asked again."""
+    objective = campaign.objectives[0]
+    observations, pending = [], []
+    for experiment in state.experiments.values():
+        measured = experiment.state is Experiment.MEASURED
+        infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
+        if measured or infeasible or experiment.state is Experiment.REJECTED:
+            value = experiment.values[objective.name] if measured else None
+            observations.append(
+                {
+                    "candidate": experiment.candidate,
+                    "value": None if value is None else value.value,
+                    "sigma": None if value is None else value.sigma,
+                    "failed": not measured,
+                }
+            )
+        elif not experiment.over:
+            pending.append(experiment.candidate)
+    phase = campaign.plan[ask.phase]
+    return {
+        "op": "propose",
+        "space": campaign.space.model_dump(mode="json"),
+        "objectives": [o.model_dump(mode="json") for o in campaign.objectives],
+        "observations": observations,
+        "pending": pending,
+        "n": ask.n,
+        "method": {"mode": phase.mode, "name": phase.method, "beta": 2.0 if phase.beta is None else phase.beta},
+        "seed": campaign.seed,
+        "index": len(state.experiments),
+    }
+
+
+def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator[Event]:
+    if advice.failure:
+        yield Event("brain", "brain.failed", {"reason": advice.failure})
+    if state.campaign in (Campaign.ENDING, Campaign.FINISHED):
+        return
+    if advice.exhausted:
+        yield Event(CAMPAIGN, "campaign.ending", {"reason": f"space: {advice.exhausted}"})
+        return
+    diagnosed = advice.diagnostics is not None and advice.n_told == state.n_told
+    if diagnosed:
+        yield Event("model", "model.diagnosed", {"n_told": advice.n_told, "diagnostics": advice.diagnostics})
+    if advice.ask.diagnose and diagnosed:
+        told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.n_told)
+        if rules.phase_over(told, campaign) is not None:
+            return
+    number = len(state.experiments)
+    for proposal in advice.proposals:
+        number += 1
+        why = {key: value for key, value in proposal.items() if key != "candidate"}
+        why |= {"phase": advice.ask.phase, "rule": advice.ask.rule, "read_to": advice.ask.read_to}
+        body = {"number": number, "candidate": proposal["candidate"], "proposal": why}
+        yield Event(f"x{number:04d}", "experiment.proposed", body)

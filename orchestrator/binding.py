@@ -1,0 +1,281 @@
+"""A campaign bound to a laboratory: every step's arguments in the device's own units, or every fault at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+from campaigns.campaign import Campaign, Quantity, Reference, Step
+from campaigns.errors import CampaignError, Fault, did_you_mean, shown
+from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Value
+from campaigns.units import UnitError, convert, same_dimension
+from drivers.host.spec import Bound
+from drivers.protocol import ActionSpec, Argument, ParameterSpec
+from orchestrator.labfile import Laboratory
+
+
+@dataclass(frozen=True)
+class Affine:
+    """unit -> unit as value * scale + offset, worked out once: every unit conversion here is of this form."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    @classmethod
+    def between(cls, unit: str, to: str) -> Affine:
+        """Raises UnitError where the dimensions differ. An empty unit on either side passes numbers on as they are."""
+        if not unit or not to or unit == to:
+            return cls()
+        zero = convert(0.0, unit, to)
+        return cls(convert(1.0, unit, to) - zero, zero)
+
+    def __call__(self, value: float) -> float:
+        return value * self.scale + self.offset
+
+
+@dataclass(frozen=True)
+class Gift:
+    """A reading of the device that becomes a measurement: in which unit it is recorded, and what is believable."""
+
+    reading: str
+    device_unit: str
+    unit: str
+    at_least: float | None
+    at_most: float | None
+
+
+@dataclass(frozen=True)
+class BoundStep:
+    """One step of the recipe, ready to become an action for any candidate."""
+
+    step: Step
+    spec: ActionSpec
+    fixed: Mapping[str, Argument]
+    varied: Mapping[str, tuple[str, Affine]]  # argument -> parameter, conversion
+    integers: frozenset[str]
+    limits: Mapping[str, tuple[Bound, ...]]  # argument -> limits of the campaign and of the lab, device's unit
+    gives: Mapping[str, Gift]
+
+    def arguments(self, candidate: Mapping[str, Value]) -> dict[str, Argument]:
+        """The action's arguments for a candidate, in the device's units."""
+        out: dict[str, Argument] = dict(self.fixed)
+        for name, (parameter, conversion) in self.varied.items():
+            value = candidate[parameter]
+            if isinstance(value, bool | str):
+                out[name] = value
+            elif name in self.integers:
+                out[name] = round(conversion(value))
+            else:
+                out[name] = float(conversion(value))
+        return out
+
+
+@dataclass(frozen=True)
+class BoundCampaign:
+    """A campaign, its laboratory and its recipe bound step by step."""
+
+    campaign: Campaign
+    laboratory: Laboratory
+    steps: tuple[BoundStep, ...]
+
+
+@dataclass
+class _Faults:
+    source: str
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, code: str, step: Step, what: str, message: str, cure: str = "") -> None:
+        path = f"recipe[{step.id}]" + (f".{what}" if what else "")
+        self.found.append(Fault(code, message=message, cure=cure, file=self.source, path=path))
+
+
+def bind_campaign(campaign: Campaign, laboratory: Laboratory, *, source: str = "") -> BoundCampaign:
+    """Check the recipe against the laboratory. Raises CampaignError with all faults (E302..E311)."""
+    faults = _Faults(source)
+    steps = [s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None]
+    if faults.found:
+        raise CampaignError(faults.found)
+    return BoundCampaign(campaign, laboratory, tuple(steps))
+
+
+def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _Faults) -> BoundStep | None:
+    device = laboratory.devices.get(step.device)
+    if device is None:
+        faults.add(
+            "E302", step, "do", f"the laboratory {laboratory.file.name!r} has no device {step.device!r}",
+            did_you_mean(step.device, laboratory.devices),
+        )  # fmt: skip
+        return None
+    spec = device.spec.actions.get(step.verb)
+    if spec is None:
+        faults.add(
+            "E303", step, "do", f"{step.device} has no action {step.verb!r}",
+            did_you_mean(step.verb, device.spec.actions),
+        )  # fmt: skip
+        return None
+    fixed: dict[str, Argument] = {}
+    varied: dict[str, tuple[str, Affine]] = {}
+    limits: dict[str, tuple[Bound, ...]] = {}
+    for name, declared in spec.parameters.items():
+        if name not in step.arguments:
+            if declared.default is None:
+                faults.add("E305", step, f"with.{name}", f"{step.device}.{step.verb} needs {name!r}", f"add {name}: …")
+            else:
+                fixed[name] = declared.default
+            continue
+        limits[name] = tuple(_limits(step, name, declared, campaign, laboratory, faults))
+        given = step.arguments[name]
+        if isinstance(given, Reference):
+            parameter = campaign.space.parameter(given.parameter)
+            conversion = _vary(step, name, declared, parameter, limits[name], faults)
+            varied[name] = (parameter.name, conversion)
+        else:
+            fixed[name] = _fix(step, name, declared, given, limits[name], faults)
+    for name in step.arguments:
+        if name not in spec.parameters:
+            faults.add(
+                "E304", step, f"with.{name}", f"{step.device}.{step.verb} has no argument {name!r}",
+                did_you_mean(name, spec.parameters),
+            )  # fmt: skip
+    integers = frozenset(n for n, p in spec.parameters.items() if p.kind == "integer")
+    return BoundStep(step, spec, fixed, varied, integers, limits, _gifts(step, spec, campaign, faults))
+
+
+def _vary(
+    step: Step, name: str, declared: ParameterSpec, parameter: Parameter, limits: tuple[Bound, ...], faults: _Faults
+) -> Affine:
+    """Check a parameter's whole range against an argument: what may be proposed must be possible."""
+    where = f"with.{name}"
+    if isinstance(parameter, Fixed):
+        _fix(step, name, declared, _quantity(parameter), limits, faults)
+        if not isinstance(parameter.value, str) and declared.kind in ("number", "integer"):
+            return _conversion(step, where, parameter.unit, declared, faults)
+        return Affine()
+    if isinstance(parameter, Categorical):
+        _check_words(step, where, declared, parameter.choices, faults)
+        return Affine()
+    if declared.kind not in ("number", "integer"):
+        faults.add("E306", step, where, f"wants a {declared.kind} and ${parameter.name} is a number")
+        return Affine()
+    if declared.kind == "integer" and not isinstance(parameter, Integer):
+        faults.add("E306", step, where, f"wants whole numbers and ${parameter.name} is {parameter.kind}")
+    conversion = _conversion(step, where, parameter.unit, declared, faults)
+    ends = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.high)
+    for end in (ends[0], ends[-1]):
+        _check_bounds(step, where, conversion(end), declared, limits, faults, f"${parameter.name} reaches")
+    return conversion
+
+
+def _fix(
+    step: Step, name: str, declared: ParameterSpec, given: Quantity | Value, limits: tuple[Bound, ...], faults: _Faults
+) -> Argument:
+    where = f"with.{name}"
+    if isinstance(given, str):
+        _check_words(step, where, declared, (given,), faults)
+        return given
+    if isinstance(given, bool):
+        if declared.kind != "flag":
+            faults.add("E306", step, where, f"wants a {declared.kind}, got {shown(given)}")
+        return given
+    if declared.kind not in ("number", "integer"):
+        faults.add("E306", step, where, f"wants a {declared.kind}, got the number {given}")
+        return 0.0
+    value, unit = (given.value, given.unit) if isinstance(given, Quantity) else (given, "")
+    number = _conversion(step, where, unit, declared, faults)(value)
+    if declared.kind == "integer":
+        if number != round(number):
+            faults.add("E306", step, where, f"wants a whole number, got {number:g}")
+            return 0
+        number = round(number)
+    _check_bounds(step, where, number, declared, limits, faults, "is")
+    return number
+
+
+def _quantity(parameter: Fixed) -> Quantity | Value:
+    value = parameter.value
+    return Quantity(value=float(value), unit=parameter.unit) if parameter.unit and not isinstance(value, str) else value
+
+
+def _conversion(step: Step, where: str, unit: str, declared: ParameterSpec, faults: _Faults) -> Affine:
+    try:
+        return Affine.between(unit, declared.unit)
+    except UnitError:
+        faults.add("E307", step, where, f"wanted a unit like {declared.unit!r}, got {unit!r}", "write the right unit")
+        return Affine()
+
+
+def _check_words(step: Step, where: str, declared: ParameterSpec, words: tuple[str, ...], faults: _Faults) -> None:
+    if declared.kind == "text":
+        return
+    if declared.kind != "choice":
+        faults.add("E306", step, where, f"wants a {declared.kind}, got the text {shown(words[0])}")
+        return
+    for word in words:
+        if word not in declared.choices:
+            faults.add("E306", step, where, f"{word!r} is not possible", did_you_mean(word, declared.choices))
+
+
+def _check_bounds(
+    step: Step, where: str, value: float, declared: ParameterSpec, limits: tuple[Bound, ...], faults: _Faults, says: str
+) -> None:
+    for bound in (Bound(at_least=declared.at_least, at_most=declared.at_most), *limits):
+        crossed = crossing(value, bound)
+        if crossed:
+            faults.add(
+                "E308", step, where, f"{says} {value:g} {declared.unit}".rstrip() + f", the limit is {crossed}",
+                "narrow the range, or change the limit if the device bears it",
+            )  # fmt: skip
+            return
+
+
+def crossing(value: float, bound: Bound) -> str:
+    """'at most 520' where `value` is beyond the bound, '' where it is not. Rounding of a conversion is forgiven."""
+    slack = 1e-9 * max(1.0, abs(value))
+    if not math.isfinite(value):
+        return "a finite number"
+    if bound.at_least is not None and value < bound.at_least - slack:
+        return f"at least {bound.at_least:g}"
+    if bound.at_most is not None and value > bound.at_most + slack:
+        return f"at most {bound.at_most:g}"
+    return ""
+
+
+def _limits(
+    step: Step, name: str, declared: ParameterSpec, campaign: Campaign, laboratory: Laboratory, faults: _Faults
+) -> Iterator[Bound]:
+    lab = laboratory.limits[step.device].get(f"{step.verb}.{name}")
+    if lab is not None:
+        yield lab
+    for limit in campaign.limits:
+        if not limit.covers(step) or limit.argument != name:
+            continue
+        try:
+            ends = [
+                None if q is None else Affine.between(q.unit, declared.unit)(q.value) for q in (limit.at_least, limit.at_most)
+            ]
+        except UnitError:
+            faults.add("E311", step, f"with.{name}", f"the limit {limit.key} has a unit unlike {declared.unit!r}")
+            continue
+        yield Bound(at_least=ends[0], at_most=ends[1])
+
+
+def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) -> dict[str, Gift]:
+    units = {o.name: o.unit for o in campaign.objectives}
+    gifts: dict[str, Gift] = {}
+    for name, reading in step.gives.items():
+        declared = spec.results.get(reading)
+        if declared is None:
+            faults.add(
+                "E309", step, f"gives.{name}", f"{step.device}.{step.verb} gives no {reading!r}",
+                did_you_mean(reading, spec.results),
+            )  # fmt: skip
+            continue
+        unit = units.get(name) or declared.unit
+        if declared.unit and not same_dimension(declared.unit, unit):
+            faults.add("E310", step, f"gives.{name}", f"{reading} comes in {declared.unit!r}, the objective is in {unit!r}")
+        gifts[name] = Gift(reading, declared.unit, unit, declared.at_least, declared.at_most)
+    return gifts
+
+

@@ -1,0 +1,82 @@
+"""The engine's side of the brain: start it, ask it one thing at a time, end it when it is late."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+REPLY_LIMIT = 64 * 1024 * 1024
+
+
+class BrainFailed(Exception):
+    """The brain broke, was killed, or did not answer in time. It will be started anew at the next question."""
+
+
+class Brain:
+    """A child process with the models. Holds no state that the log does not hold."""
+
+    def __init__(self, log_file: Path) -> None:
+        self._log_file = log_file
+        self._process: asyncio.subprocess.Process | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The child, where it lives."""
+        return None if self._process is None or self._process.returncode is not None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the child if it does not live; it loads its libraries while the engine goes on."""
+        if self.pid is not None:
+            return
+        with self._log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "orchestrator.brain.child",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, limit=REPLY_LIMIT,
+                start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )  # fmt: skip
+
+    async def ask(self, request: Mapping[str, Any], *, within_s: float) -> dict[str, Any]:
+        """The brain's reply. Raises `BrainFailed`; then the child is gone."""
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(within_s):
+                    await self.start()
+                    process = self._process
+                    assert process is not None and process.stdin is not None and process.stdout is not None
+                    process.stdin.write(json.dumps(request, allow_nan=False).encode() + b"\n")
+                    await process.stdin.drain()
+                    line = await process.stdout.readline()
+                reply = json.loads(line) if line else {"error": f"the brain ended with code {await process.wait()}"}
+            except TimeoutError as error:
+                self.kill()
+                raise BrainFailed(f"no answer within {within_s:g} s") from error
+            except (OSError, ValueError) as error:
+                self.kill()
+                raise BrainFailed(f"the brain broke: {error!r}") from error
+            except asyncio.CancelledError:
+                self.kill()  # its next line would answer a question that nobody asks any more
+                raise
+        if "error" in reply:
+            raise BrainFailed(str(reply["error"]).strip().splitlines()[-1])
+        return reply
+
+    def kill(self) -> None:
+        """End the child at once."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        self._process = None
+
+    async def close(self) -> None:
+        """End the child and wait until it is gone."""
+        process = self._process
+        self.kill()
+        if process is not None:
+            await process.wait()

@@ -1,0 +1,146 @@
+"""What `run` shows while it runs: a live view in a terminal, a line for each thing that happened elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from campaigns.campaign import Campaign
+from orchestrator import rules
+from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lifecycle import Experiment
+
+EVERY_S = 0.2  # a terminal is redrawn no more often than this
+
+
+class Lines:
+    """Plain lines: experiments as they end, phases as they begin, doubts as they arise."""
+
+    def __init__(self, console: Console, log: Path) -> None:
+        self.console = console
+        self._log = log
+        self._campaign: Campaign | None = None
+        self._told = 0
+        self._over: set[str] = set()
+        self._phases = 0
+        self._doubts: set[str] = set()
+        self._status = ""
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def tell(self, text: str) -> None:
+        """A message to the person."""
+        self.console.print(text, highlight=False)
+
+    def watch(self, state: LabState) -> None:
+        """Say what is new."""
+        campaign = self._known(state)
+        for experiment in [e for e in state.experiments.values() if e.over and e.id not in self._over]:
+            self._over.add(experiment.id)
+            self.tell(_line(experiment, state, campaign))
+        for phase in state.phases[self._phases :]:
+            self.tell(f"phase {phase.index}: {phase.mode} ({phase.method}) because {phase.rule}")
+        self._phases = len(state.phases)
+        for action in state.doubts:
+            if action.id not in self._doubts:
+                self._doubts.add(action.id)
+                self.tell(f"DOUBT {action.id}: {action.reason}; see `alquimia doubts`")
+        status = str(state.campaign)
+        if status != self._status and status not in ("open", "None"):
+            self.tell(f"campaign {status}: {state.reason}")
+        self._status = status
+
+    def _known(self, state: LabState) -> Campaign:
+        """The campaign, read once from the first event; what was there before this run is not told anew."""
+        if self._campaign is None:
+            self._campaign = Campaign.from_json(state.opened["campaign"])
+            lab = state.opened["lab"]["name"]
+            self.tell(f"{self._campaign.name} in the {state.opened['reality']} laboratory {lab!r}, log {self._log}")
+            self._over = {e.id for e in state.experiments.values() if e.over}
+            self._phases = len(state.phases)
+            if self._over:
+                self.tell(f"going on after {len(self._over)} experiments, epoch {state.epoch}")
+        return self._campaign
+
+    def close_with(self, state: LabState) -> None:
+        """The last words: what was found."""
+        campaign = self._known(state)
+        best = rules.best_of(state.measured(), campaign.objectives[0])
+        n = {s: sum(e.state is s for e in state.experiments.values()) for s in (Experiment.MEASURED, Experiment.FAILED)}
+        self.tell(f"{n[Experiment.MEASURED]} measured, {n[Experiment.FAILED]} failed, {state.lab_elapsed_s / 3600:.2f} h of laboratory time")
+        if best is not None:
+            self.tell(f"best: {_value(best, campaign)} with {_candidate(best)} ({best.id})")
+
+
+class Screen(Lines):
+    """The live view: a bar, the mode, the best so far, the acts in hand; the lines scroll above it."""
+
+    def __init__(self, console: Console, log: Path) -> None:
+        super().__init__(console, log)
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console,
+        )  # fmt: skip
+        self._task = self._bar.add_task("experiments", total=None)
+        self._live = Live(self._bar, console=console, auto_refresh=False, transient=True)
+        self._drawn = 0.0
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def watch(self, state: LabState) -> None:
+        """Say what is new, and redraw now and then."""
+        super().watch(state)
+        now = time.monotonic()
+        if now - self._drawn < EVERY_S:
+            return
+        self._drawn = now
+        campaign = self._known(state)
+        done = sum(e.over and e.state is not Experiment.REJECTED for e in state.experiments.values())
+        self._bar.update(self._task, completed=done, total=campaign.budget.experiments)
+        mode = f"{state.phases[-1].mode} ({state.phases[-1].method})" if state.phases else "starting"
+        best = rules.best_of(state.measured(), campaign.objectives[0])
+        acts = ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6]) or "thinking"
+        text = f"mode {mode}   best {'none yet' if best is None else _value(best, campaign)}   lab time {state.lab_elapsed_s / 3600:.2f} h"
+        self._live.update(Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True)
+
+
+def view(log: Path) -> Lines:
+    """The live view where there is a terminal, else plain lines."""
+    console = Console(soft_wrap=True)
+    return Screen(console, log) if console.is_terminal else Lines(console, log)
+
+
+def _line(experiment: ExperimentState, state: LabState, campaign: Campaign) -> str:
+    start = f"{experiment.id} {experiment.proposal['mode']:8s}"
+    if experiment.state is not Experiment.MEASURED:
+        why = ": ".join(experiment.failure) if experiment.failure else ""
+        return f"{start} {experiment.state} {why}"
+    best = rules.best_of(state.measured(), campaign.objectives[0])
+    mark = "  <- best so far" if best is experiment else ""
+    return f"{start} {_value(experiment, campaign)}  {_candidate(experiment)}{mark}"
+
+
+def _value(experiment: ExperimentState, campaign: Campaign) -> str:
+    objective = campaign.objectives[0]
+    m = experiment.values[objective.name]
+    sigma = "" if m.sigma is None else f" ± {m.sigma:.2g}"
+    return f"{objective.name} {m.value:.4g}{sigma} {m.unit}".rstrip()
+
+
+def _candidate(experiment: ExperimentState) -> str:
+    return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in experiment.candidate.items())

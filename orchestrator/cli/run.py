@@ -1,0 +1,96 @@
+"""validate, run, resume: from a file to experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import LabOption, Set, Store, Tables, existing_log, tables
+
+Arm = Annotated[str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="End with code 4 when only a person can settle what is in doubt.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(validate)
+    app.command()(run)
+    app.command()(resume)
+
+
+def validate(
+    campaign: Annotated[str, typer.Argument(help="A campaign file, or the name of a shipped one.")],
+    lab: LabOption = None,
+    set_: Set = None,
+    table: Tables = None,
+) -> None:
+    """Check a campaign and its laboratory: every fault at once, with file, line and column. Touches no device."""
+    from orchestrator.opening import prepare
+
+    bound = prepare(campaign, lab_file=lab, overrides=set_ or (), tables=tables(table))
+    c, lab_file = bound.campaign, bound.laboratory.file
+    typer.echo(
+        f"{campaign}: valid. {c.name}: {len(c.space.free)} parameters, {len(c.recipe)} steps, "
+        f"{c.budget.experiments} experiments at most, {lab_file.reality} laboratory {lab_file.name!r}."
+    )
+    typer.echo(f"fingerprint {c.fingerprint}")
+
+
+def run(
+    campaign: Annotated[str, typer.Argument(help="A campaign file, or the name of a shipped one.")],
+    lab: LabOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="A new log: sqlite:///PATH. Default: ./runs/NAME-TIME/log.db."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The campaign's seed, in place of the file's.")] = None,
+    set_: Set = None,
+    table: Tables = None,
+    arm: Arm = None,
+    no_wait: NoWait = False,
+) -> None:
+    """Run a campaign from its first experiment. Ctrl-C once: stop after the acts in hand; twice: stop now."""
+    from datetime import datetime
+
+    from orchestrator.opening import check_arming, open_campaign, prepare
+    from orchestrator.places import log_path
+
+    overrides = [*(set_ or ()), *([] if seed is None else [f"seed={seed}"])]
+    bound = prepare(campaign, lab_file=lab, overrides=overrides, tables=tables(table))
+    check_arming(bound.laboratory, arm)
+    if store is None:
+        path = Path("runs", f"{bound.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}", "log.db").absolute()
+    else:
+        path = log_path(store)
+    open_campaign(path, bound)
+    _conduct(path, arm, no_wait)
+
+
+def resume(store: Store = None, arm: Arm = None, no_wait: NoWait = False) -> None:
+    """Go on with a campaign that was stopped or killed: nothing lost, nothing done twice."""
+    _conduct(existing_log(store), arm, no_wait)
+
+
+def _conduct(path: Path, arm: str | None, no_wait: bool) -> None:
+    import asyncio
+
+    from orchestrator.cli.progress import view
+    from orchestrator.opening import conduct
+    from orchestrator.places import store_url
+
+    with view(path) as shown:
+        ended = asyncio.run(conduct(path, armed=arm, wait_for_people=not no_wait, watch=shown.watch, tell=shown.tell))
+    shown.close_with(ended.state)
+    where = f" --store {store_url(path)}"
+    if ended.finished:
+        typer.echo(f"report: alquimia report{where}")
+    elif ended.doubts:
+        typer.echo(f"A person must say what became of these acts: alquimia doubts{where}")
+        raise typer.Exit(4)
+    else:
+        typer.echo(f"stopped; go on with: alquimia resume{where}")
+        raise typer.Exit(3)

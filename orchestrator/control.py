@@ -1,0 +1,83 @@
+"""How another terminal reaches a running engine: a socket for this user alone; without an engine, the log itself.
+
+Only the engine writes the log. A command therefore goes through it, or, where none is running, takes the log over for
+the moment it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from orchestrator.commands import Command, obey
+from orchestrator.errors import Refused
+from orchestrator.events import Numbering
+from orchestrator.lab import fold
+from orchestrator.log.sqlite import LogReader, SqliteLog
+from orchestrator.places import sockets
+
+
+def control_socket(log: Path) -> Path:
+    """The socket of the engine that runs on a log."""
+    return sockets(log) / "control.sock"
+
+
+async def serve(log: Path, post: Callable[[Command], Awaitable[None]]) -> asyncio.Server:
+    """Listen for commands; each is answered when its consequences are on disk."""
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reply: dict[str, str] = {}
+        try:
+            request = json.loads(await reader.readline())
+            await post(Command(request["key"], request["kind"], request["by"], request["arguments"]))
+        except Refused as refused:
+            reply = {"code": refused.code, "message": refused.message, "cure": refused.cure}
+        except (ValueError, KeyError, TypeError) as error:
+            reply = {"code": "E505", "message": f"not a command: {error!r}", "cure": ""}
+        writer.write(json.dumps(reply).encode() + b"\n")
+        writer.close()
+
+    path = control_socket(log)
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(connection, path)
+    path.chmod(0o600)
+    return server
+
+
+def send(log: Path, command: Command) -> bool:
+    """Have a command obeyed: by the running engine (True), or on the log itself (False). Raises `Refused`."""
+    try:
+        reply = asyncio.run(_through_engine(log, command))
+    except (ConnectionError, FileNotFoundError):
+        _on_log(log, command)
+        return False
+    if reply:
+        raise Refused(reply["code"], reply["message"], cure=reply["cure"])
+    return True
+
+
+async def _through_engine(log: Path, command: Command) -> dict[str, str]:
+    reader, writer = await asyncio.open_unix_connection(control_socket(log))
+    body = {"key": command.key, "kind": command.kind, "by": command.by, "arguments": dict(command.arguments)}
+    writer.write(json.dumps(body).encode() + b"\n")
+    line = await asyncio.wait_for(reader.readline(), 30)
+    writer.close()
+    if not line:
+        raise Refused("E504", "the engine ended before it answered", cure="look at `alquimia status`")
+    reply: dict[str, str] = json.loads(line)
+    return reply
+
+
+def _on_log(path: Path, command: Command) -> None:
+    with LogReader(path) as reader:
+        reality = reader.reality
+    store = SqliteLog(path, reality=reality)
+    try:
+        state = fold(store.events())
+        events = obey(state, command)
+        numbering = Numbering(state.seq, store.take_over(), state.versions)
+        store.append([numbering.place(event) for event in events])
+    finally:
+        store.close()

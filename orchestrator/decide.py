@@ -1,0 +1,241 @@
+"""What follows from what the log says: the next events, and what to do once they are on disk. Pure.
+
+`decide` is called after every commit until it has nothing more to say. Being a function of the log, it says the
+same after a restart as it would have said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from campaigns.campaign import Campaign as CampaignFile
+from orchestrator import guard, rules
+from orchestrator.binding import BoundCampaign, BoundStep
+from orchestrator.events import Event
+from orchestrator.lab import ActionState, ExperimentState, LabState
+from orchestrator.lifecycle import Action, Campaign, Experiment
+
+ATTEMPTS = 3  # how often a step is tried where trying again is harmless
+BUSY_ATTEMPTS = 20  # 'busy' teaches nothing and uses up no failure budget, but not for ever
+CAMPAIGN = "campaign"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the planner for `n` candidates with the method of a phase. `diagnose` wants its model's state first."""
+
+    phase: int
+    n: int
+    rule: str
+    read_to: int
+    diagnose: bool
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send an intended action to its host."""
+
+    action: str
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the engine knows beside the log: nothing here changes what is decided, only when."""
+
+    asking: bool = False  # a question to the planner is under way
+    stopping: bool = False  # the engine is to end after the acts in hand
+    resting: frozenset[str] = frozenset()  # experiments whose busy device is given a pause
+    may_begin: bool = True  # neither before the start nor in quiet hours
+
+
+@dataclass
+class Decision:
+    """Events to commit together, then effects to carry out, in this order."""
+
+    events: list[Event] = field(default_factory=list)
+    effects: list[Ask | Send] = field(default_factory=list)
+
+
+def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
+    """The next step from here; an empty decision means: wait for the world."""
+    decision = Decision()
+    if state.campaign is Campaign.FINISHED:
+        return decision
+    decision.events += _lives(state, bound)
+    if decision.events:
+        return decision
+    decision.events += _schedule(state, around)
+    if decision.events or around.stopping:
+        return decision
+    if state.campaign is Campaign.ENDING and not state.live:
+        decision.events.append(Event(CAMPAIGN, "campaign.finished", {"reason": state.reason}))
+        return decision
+    _actions(state, bound, around, decision)
+    if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
+        _plan(state, bound.campaign, decision)
+    return decision
+
+
+# -- experiments that move by themselves ----------------------------------------------------------------------
+def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
+    ending = state.campaign is Campaign.ENDING
+    for experiment in list(state.live.values()):
+        match experiment.state:
+            case Experiment.PROPOSED if ending:
+                yield _cancelled(experiment, state.reason)
+            case Experiment.PROPOSED:
+                yield _admit(experiment, bound)
+            case Experiment.QUEUED if ending:
+                yield _cancelled(experiment, state.reason)
+            case Experiment.HELD:
+                yield from _settled(experiment, state)
+            case Experiment.RUNNING:
+                yield from _run_on(experiment, state, bound, ending)
+
+
+def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
+    """Every step's arguments pass the guard before the first is sent: no sample is begun that cannot be finished."""
+    faults = bound.campaign.space.violations(experiment.candidate)
+    for step in bound.steps:
+        if not faults and (reason := guard.beyond(step, step.arguments(experiment.candidate))) is not None:
+            faults = [reason]
+    if faults:
+        return Event(experiment.id, "experiment.rejected", {"reason": "; ".join(faults)})
+    return Event(experiment.id, "experiment.queued", {})
+
+
+def _cancelled(experiment: ExperimentState, reason: str) -> Event:
+    return Event(experiment.id, "experiment.cancelled", {"reason": reason})
+
+
+def _settled(experiment: ExperimentState, state: LabState) -> Iterator[Event]:
+    last = state.actions[experiment.actions[-1]]
+    if last.state is Action.DISCARDED:
+        yield _cancelled(experiment, f"{last.id} was given up: {last.reason}")
+    elif not last.open:
+        yield Event(experiment.id, "experiment.resumed", {"action": last.id})
+
+
+def _run_on(experiment: ExperimentState, state: LabState, bound: BoundCampaign, ending: bool) -> Iterator[Event]:
+    last = state.actions[experiment.actions[-1]] if experiment.actions else None
+    if last is not None and last.open:
+        if last.state is Action.IN_DOUBT:
+            yield Event(experiment.id, "experiment.held", {"action": last.id, "reason": last.reason})
+        return
+    if last is not None:
+        verdict = _verdict(last, experiment, bound)
+        if verdict is not None:
+            yield Event(experiment.id, "experiment.failed", {"attribution": verdict[0], "reason": verdict[1]})
+            return
+    if experiment.step == len(bound.steps):
+        missing = [o.name for o in bound.campaign.objectives if o.name not in experiment.values]
+        if missing:  # a person said 'done' of an act whose reading nobody has
+            body = {"attribution": "bad reading", "reason": f"no reading of {', '.join(missing)}"}
+            yield Event(experiment.id, "experiment.failed", body)
+            return
+        values = {name: m.value for name, m in experiment.values.items()}
+        yield Event(experiment.id, "experiment.measured", {"values": values})
+    elif ending and state.reason.startswith("aborted"):
+        yield _cancelled(experiment, state.reason)
+
+
+def _verdict(last: ActionState, experiment: ExperimentState, bound: BoundCampaign) -> tuple[str, str] | None:
+    """Whether the last action ends the experiment: (attribution, reason), or None where it goes on or tries again."""
+    step = bound.steps[last.step]
+    tries = last.attempt
+    if last.state is Action.REFUSED:
+        return "logistics", f"{last.id} was refused: {last.reason}"
+    if last.state is Action.NOT_DONE and tries >= ATTEMPTS:
+        return "instrument", f"{last.device}.{last.verb} was not done in {tries} attempts: {last.reason}"
+    if last.state is Action.FAILED:
+        if last.attribution != "busy":
+            return last.attribution, last.reason
+        if tries >= BUSY_ATTEMPTS:
+            return "logistics", f"{last.device} was busy {tries} times: {last.reason}"
+    if last.again and experiment.step == last.step and (tries >= ATTEMPTS or step.spec.repeat != "repeatable"):
+        return "bad reading", f"{last.device}.{last.verb} gave no usable reading in {tries} attempts"
+    return None
+
+
+# -- actions --------------------------------------------------------------------------------------------------
+def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: Decision) -> None:
+    taken: set[str] = set()
+    for experiment in state.live.values():
+        if experiment.state not in (Experiment.QUEUED, Experiment.RUNNING) or experiment.id in around.resting:
+            continue
+        if experiment.state is Experiment.QUEUED and not around.may_begin:
+            continue
+        step = bound.steps[experiment.step]
+        device = step.step.device
+        if device in taken or guard.closed(state, device, experiment.id) is not None:
+            continue
+        taken.add(device)
+        if experiment.state is Experiment.QUEUED:
+            decision.events.append(Event(experiment.id, "experiment.started", {}))
+        intended = _intend(experiment, step, state, bound)
+        decision.events.append(intended)
+        decision.effects.append(Send(intended.stream))
+
+
+def _intend(experiment: ExperimentState, step: BoundStep, state: LabState, bound: BoundCampaign) -> Event:
+    attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
+    wall = bound.laboratory.file.clock == "wall"
+    body = {
+        "experiment": experiment.id,
+        "step": experiment.step,
+        "step_id": step.step.id,
+        "device": step.step.device,
+        "verb": step.step.verb,
+        "args": step.arguments(experiment.candidate),
+        "sample": experiment.id,
+        "repeat": str(step.spec.repeat),
+        "attempt": attempt,
+        "deadline_s": 60.0 + (3 * step.spec.takes_s if wall else 0.0),
+    }
+    return Event(f"{experiment.id}.{step.step.id}.{attempt}", "action.intended", body)
+
+
+# -- the schedule and the plan --------------------------------------------------------------------------------
+def _schedule(state: LabState, around: Around) -> Iterator[Event]:
+    if state.campaign is Campaign.OPEN and not around.may_begin:
+        yield Event(CAMPAIGN, "campaign.waiting", {"reason": "before the start, or in quiet hours"})
+    elif state.campaign is Campaign.WAITING and around.may_begin:
+        yield Event(CAMPAIGN, "campaign.continued", {"reason": "the time has come"})
+
+
+def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
+    in_hand = any(e.state is not Experiment.HELD for e in state.live.values())
+    spent = rules.budget_overrun(state, campaign) or (None if in_hand else rules.budget_used(state, campaign))
+    if spent is not None:
+        # Experiments that began go on to their end: what they cost is spent, what they measure is not yet known.
+        decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {spent}"}))
+        return
+    if not state.phases:
+        decision.events.append(_enter(0, state, campaign, "the plan begins"))
+        return
+    if in_hand:
+        return  # a batch is asked for when the one before has ended; a doubt does not hold up the rest
+    over = rules.phase_over(state, campaign)
+    current = state.phases[-1]
+    if over is not None and current.index + 1 == len(campaign.plan):
+        decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"plan: {over}"}))
+    elif over is not None:
+        decision.events.append(_enter(current.index + 1, state, campaign, over))
+    else:
+        n = rules.wanted(state, campaign)
+        rule = f"plan[{current.index}]: {current.rule}"
+        decision.effects.append(Ask(current.index, n, rule, state.seq, rules.needs_diagnosis(state, campaign)))
+
+
+def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Event:
+    phase = campaign.plan[index]
+    body = {
+        "index": index,
+        "mode": phase.mode,
+        "method": phase.method,
+        "entered_after": len(state.experiments),
+        "rule": rule,
+        "lab_s": state.lab_elapsed_s,
+    }
+    return Event(f"phase/{index}", "phase.entered", body)

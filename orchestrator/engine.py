@@ -1,0 +1,353 @@
+"""The engine: one process, one loop, the single writer. It waits, takes in, decides, commits, and only then acts.
+
+Everything that happened since the last turn is committed together (one fsync for all), and nothing leaves the engine
+before the event that says so is on disk. What to do is decided by `decide`, a function of the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from drivers.client import HostGone
+from drivers.protocol import Action, Repeat
+from orchestrator.advice import Advice, Adviser
+from orchestrator.binding import BoundCampaign
+from orchestrator.commands import Command, obey
+from orchestrator.decide import Around, Ask, Send, decide
+from orchestrator.errors import Refused
+from orchestrator.events import Event, Numbering
+from orchestrator.hands import Fate, Hands
+from orchestrator.lab import ActionState, LabState
+from orchestrator.lifecycle import Campaign
+from orchestrator.log.sqlite import SqliteLog
+from orchestrator.outcomes import learn
+from orchestrator.timetable import Timetable, may_begin
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A command on its way in, and where its answer goes."""
+
+    command: Command
+    answer: asyncio.Future[None]
+
+
+class Engine:
+    """Runs one campaign on one laboratory until it is finished or told to stop."""
+
+    def __init__(
+        self,
+        store: SqliteLog,
+        state: LabState,
+        bound: BoundCampaign,
+        hands: Hands,
+        adviser: Adviser,
+        *,
+        wait_for_people: bool = True,
+        watch: Callable[[LabState], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.state = state
+        self.bound = bound
+        self.hands = hands
+        self.adviser = adviser
+        self._watch = watch or (lambda state: None)
+        self._disk = ThreadPoolExecutor(1, "log")  # one thread, so that appends keep their order
+        self._inbox: asyncio.Queue[Fate | Advice | Posted | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._numbering = Numbering(state.seq, 0, state.versions)
+        self._timetable = Timetable(lambda command: self._post_quietly(command), self._beat)
+        self._asking = False
+        self._stopping = False
+        self._halting = self._halted = False
+        self._wait_for_people = wait_for_people
+        self._acting = 0
+        self._broken: BaseException | None = None
+        self._resting: set[str] = set()
+        self._beating: set[str] = set()
+
+    # -- from outside -----------------------------------------------------------------------------------------
+    async def post(self, command: Command) -> None:
+        """Obey a command; returns when its consequences are on disk. Raises `Refused`."""
+        posted = Posted(command, asyncio.get_running_loop().create_future())
+        self._inbox.put_nowait(posted)
+        await posted.answer
+
+    def stop(self) -> None:
+        """Begin nothing new; end when the acts in hand have ended. The campaign can be resumed."""
+        self._stopping = True
+        self._inbox.put_nowait(None)
+
+    def halt(self) -> None:
+        """Stop every device now; acts in hand become doubts."""
+        self._stopping = self._halting = True
+        self._inbox.put_nowait(None)
+
+    # -- life -------------------------------------------------------------------------------------------------
+    async def run(self) -> LabState:
+        """Take the log over, recover, and go on until the end. Returns the state at the end."""
+        try:
+            await self._begin()
+            while not self._done():
+                await self._turn()
+            await self._commit([Event("engine", "engine.stopped", {"reason": self._why_stopped()})])
+        finally:
+            self._timetable.stop()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.adviser.close()
+            self._disk.shutdown()
+        return self.state
+
+    def _done(self) -> bool:
+        if self._halted or self.state.campaign is Campaign.FINISHED:
+            return True
+        if self._blocked() and not self._wait_for_people:
+            return True
+        in_hand = any(a.state == "intended" for a in self.state.open_actions.values())
+        return self._stopping and not in_hand
+
+    def _why_stopped(self) -> str:
+        if self.state.campaign is Campaign.FINISHED:
+            return "the campaign is finished"
+        if self._halted:
+            return "halted"
+        return "stopped" if self._stopping else "doubts wait for a person"
+
+    def _blocked(self) -> bool:
+        """Nothing can go on before a person has settled a doubt."""
+        return bool(self.state.doubts) and not (self._asking or self._acting or self._resting or not self._inbox.empty())
+
+    async def _begin(self) -> None:
+        """A new epoch; every host fenced; every open intent inquired after; only then anything new."""
+        self._numbering.epoch = await self._on_disk(self.store.take_over)
+        await self._commit([Event("engine", "engine.started", {"reality": self.store.reality})])
+        await asyncio.gather(*(self._reach(host) for host in self.hands.names))
+        for action in list(self.state.open_actions.values()):
+            if action.device not in self.state.absent:
+                self._inquire(action)
+        self._timetable.start(self.bound.campaign, self.state)
+        self.adviser.warm()
+        self._inbox.put_nowait(None)
+
+    async def _reach(self, host: str) -> None:
+        """Fence a host and note its devices as ready, or as absent with their open acts in doubt."""
+        try:
+            await self.hands.fence(host, self._numbering.epoch, self._open_on(host))
+        except HostGone as gone:
+            await self._commit(self._absent(host, str(gone)))
+            return
+        await self._commit(
+            [
+                Event(device, "device.ready", {"host": host, **_card(self.hands.devices[device])})
+                for device in self.hands.devices_of(host)
+            ]
+        )
+
+    def _open_on(self, host: str) -> list[str]:
+        mine = set(self.hands.devices_of(host))
+        return [a.id for a in self.state.open_actions.values() if a.device in mine]
+
+    # -- one turn ---------------------------------------------------------------------------------------------
+    async def _turn(self) -> None:
+        stimuli = [await self._inbox.get()]
+        if self._broken is not None:
+            raise self._broken
+        while not self._inbox.empty():
+            stimuli.append(self._inbox.get_nowait())
+        await self._take_in(stimuli)
+
+    async def _take_in(self, stimuli: Sequence[Fate | Advice | Posted | None]) -> None:
+        """Stimuli become events, events are decided upon, all is committed in one go, then effects follow."""
+        if any(isinstance(s, Posted) and s.command.arguments.get("verdict") == "not-done" for s in stimuli):
+            await self._fence_anew()
+        silent = await self.hands.halt() if self._halting and not self._halted else []
+        # From here to the append nothing is awaited: events reach the disk in the order they were numbered.
+        placed = []
+        answers: list[asyncio.Future[None]] = []
+        for stimulus in stimuli:
+            try:
+                placed += self._apply(self._events_of(stimulus))
+            except Refused as refused:
+                if isinstance(stimulus, Posted) and not stimulus.answer.done():
+                    stimulus.answer.set_exception(refused)
+                continue
+            if isinstance(stimulus, Posted):
+                answers.append(stimulus.answer)
+        effects: list[Ask | Send] = []
+        n_phases = len(self.state.phases)
+        if self._halting:
+            placed += self._apply(self._halted_acts(silent))
+            self._halted = True
+        else:
+            while True:
+                decision = decide(self.state, self.bound, self._around())
+                placed += self._apply(decision.events)
+                effects += decision.effects
+                self._asking |= any(isinstance(effect, Ask) for effect in decision.effects)
+                if not decision.events:
+                    break
+        await self._on_disk(self.store.append, placed)
+        for answer in answers:
+            if not answer.done():
+                answer.set_result(None)
+        if len(self.state.phases) > n_phases:
+            self._timetable.phase(self.bound.campaign, self.state)
+        for effect in effects:
+            self._carry_out(effect)
+        self._watch(self.state)
+
+    def _around(self) -> Around:
+        return Around(
+            asking=self._asking,
+            stopping=self._stopping,
+            resting=frozenset(self._resting),
+            may_begin=may_begin(self.bound.campaign.schedule, datetime.now(UTC)),
+        )
+
+    def _events_of(self, stimulus: Fate | Advice | Posted | None) -> list[Event]:
+        match stimulus:
+            case Fate():
+                events = learn(stimulus, self.state, self.bound)
+                if any(e.body.get("attribution") == "busy" for e in events):
+                    self._rest(self.state.actions[stimulus.action])
+                return events
+            case Advice():
+                self._asking = False
+                return self.adviser.events(stimulus, self.state, self.bound.campaign)
+            case Posted():
+                return obey(self.state, stimulus.command)
+        return []
+
+    def _absent(self, host: str, reason: str) -> list[Event]:
+        events = [
+            Event(device, "device.absent", {"host": host, "reason": reason})
+            for device in self.hands.devices_of(host)
+            if device not in self.state.absent
+        ]
+        return events + [
+            Event(a.id, "action.doubted", {"reason": f"host {host} cannot be reached: {reason}"})
+            for a in self.state.open_actions.values()
+            if a.state == "intended" and self.hands.host_of(a.device) == host
+        ]
+
+    def _halted_acts(self, silent: Sequence[str]) -> list[Event]:
+        """Devices are halted first and this is written then: a hand that moves matters more than a line."""
+        return [
+            Event(a.id, "action.doubted", {"reason": "halted during the act", "hosts_silent": list(silent)}, actor="operator")
+            for a in self.state.open_actions.values()
+            if a.state == "intended"
+        ]
+
+    async def _fence_anew(self) -> None:
+        """Before an act is done again on a person's word, whatever was under way to a device is shut out."""
+        self._numbering.epoch = await self._on_disk(self.store.take_over)
+        await asyncio.gather(*(self._reach(host) for host in self.hands.names))
+
+    # -- events and the disk ----------------------------------------------------------------------------------
+    def _apply(self, events: Sequence[Event]) -> list[Any]:
+        placed = [self._numbering.place(event) for event in events]
+        for record in placed:
+            self.state.apply(record)
+        return placed
+
+    async def _commit(self, events: Sequence[Event]) -> None:
+        await self._on_disk(self.store.append, self._apply(events))
+        self._watch(self.state)
+
+    async def _on_disk(self, call: Callable[..., Any], *args: Any) -> Any:
+        """In the log's own thread. An error from it is final: it ends the engine."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, call, *args)
+
+    # -- effects ----------------------------------------------------------------------------------------------
+    def _carry_out(self, effect: Ask | Send) -> None:
+        match effect:
+            case Send():
+                action = self.state.actions[effect.action]
+                self._spawn(self._act(action, inquire=False))
+            case Ask():
+                self._spawn(self._advise(effect))
+
+    def _inquire(self, action: ActionState) -> None:
+        self._spawn(self._act(action, inquire=True))
+
+    async def _act(self, action: ActionState, *, inquire: bool) -> None:
+        request = Action(
+            id=action.id, device=action.device, verb=action.verb, args=dict(action.args), sample=action.sample,
+            epoch=self._numbering.epoch, deadline_s=action.deadline_s,
+        )  # fmt: skip
+        ask = self.hands.inquire if inquire else self.hands.carry_out
+        host = self.hands.host_of(action.device)
+        self._acting += 1
+        try:
+            fate = await ask(request, Repeat(action.repeat), lambda: self._open_on(host))
+        finally:
+            self._acting -= 1
+        self._inbox.put_nowait(fate)
+
+    async def _advise(self, ask: Ask) -> None:
+        self._inbox.put_nowait(await self.adviser.advise(ask, self.state, self.bound.campaign))
+
+    def _rest(self, action: ActionState) -> None:
+        """A busy device is not asked again at once."""
+        self._resting.add(action.experiment)
+
+        def rested() -> None:
+            self._resting.discard(action.experiment)
+            self._inbox.put_nowait(None)
+
+        asyncio.get_running_loop().call_later(min(0.05 * 2**action.attempt, 30.0), rested)
+
+    async def _beat(self) -> None:
+        """Ask every host for a sign of life, and inquire again after devices that were absent."""
+        for host in self.hands.names:
+            if host not in self._beating:
+                self._spawn(self._check(host))
+
+    async def _check(self, host: str) -> None:
+        self._beating.add(host)
+        try:
+            await self.hands.ping(host)
+            if any(device in self.state.absent for device in self.hands.devices_of(host)):
+                raise HostGone("it was absent")
+        except HostGone:
+            busy = any(a.state == "intended" for a in self.state.open_actions.values() if self.hands.host_of(a.device) == host)
+            if busy:
+                return  # whoever waits for that act will bring the host back
+            await self._reach(host)
+            for action in self.state.doubts:
+                if self.hands.host_of(action.device) == host and action.device not in self.state.absent:
+                    self._inquire(action)
+            self._inbox.put_nowait(None)
+        finally:
+            self._beating.discard(host)
+
+    def _post_quietly(self, command: Command) -> None:
+        self._spawn(self.post(command))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the engine broke", error=repr(error))
+            self._broken = error
+            self._inbox.put_nowait(None)
+
+
+def _card(spec: Any) -> dict[str, Any]:
+    """What the log keeps of a device's declaration."""
+    return {"driver": spec["driver"], "version": spec["version"], "simulated": spec["simulated"]}

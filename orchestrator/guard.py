@@ -1,0 +1,40 @@
+"""The one door: no action is intended that this does not let pass. Pure; the host asks again with other code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.host.spec import Bound
+from drivers.protocol import Argument
+from orchestrator.binding import BoundStep, crossing
+from orchestrator.lab import LabState
+from orchestrator.lifecycle import Campaign
+
+
+def beyond(step: BoundStep, arguments: Mapping[str, Argument]) -> str | None:
+    """Why these arguments may not be sent, naming device, limit and value, or None."""
+    for name, value in arguments.items():
+        declared = step.spec.parameters[name]
+        if isinstance(value, bool | str):
+            if declared.kind == "choice" and value not in declared.choices:
+                return f"{step.step.device}.{name}: {value!r} is none of {', '.join(declared.choices)}"
+            continue
+        own = Bound(at_least=declared.at_least, at_most=declared.at_most)
+        for bound in (own, *step.limits.get(name, ())):
+            if crossed := crossing(value, bound):
+                return f"{step.step.device}.{name}: {value:g} {declared.unit} asked, limit is {crossed}"
+    return None
+
+
+def closed(state: LabState, device: str, sample: str) -> str | None:
+    """Why no action may go to `device` with `sample` now, or None. Waiting, not refusing, is the answer to it."""
+    if state.campaign in (None, Campaign.PAUSED, Campaign.FINISHED):
+        return f"the campaign is {state.campaign}"
+    if device in state.absent:
+        return f"{device} is absent: {state.absent[device]}"
+    if device in state.open_actions:
+        return f"{device} is busy with {state.open_actions[device].id}"
+    if any(action.sample == sample for action in state.open_actions.values()):
+        return f"sample {sample} is in another device"
+    return None
+

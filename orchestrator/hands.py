@@ -1,0 +1,214 @@
+"""The hosts as the engine uses them: send an action, and always come back with its fate, whatever breaks meanwhile.
+
+Recovery is not a case of its own: a host that died and an engine that died are met by the same questions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from drivers.client import HostClient, HostGone
+from drivers.host.spec import HostedDevice, HostSpec
+from drivers.protocol import Action, Outcome, Repeat, Testimony
+from orchestrator.labfile import Laboratory
+
+log = structlog.get_logger()
+
+GRACE_S = 10.0  # what a host may take beyond an action's deadline before it counts as hung
+AGAIN = 3  # how often a repeatable act whose end was lost is done again
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of an action, as far as anybody can tell. `by` says who testifies."""
+
+    action: str
+    verdict: Literal["ended", "not done", "doubt", "refused"]
+    reason: str = ""
+    outcome: Outcome | None = None
+    by: str = "host"
+
+
+class Hands:
+    """All hosts of one laboratory under one epoch."""
+
+    def __init__(self, specs: Iterable[HostSpec]) -> None:
+        self._hosts = {spec.name: HostClient(spec) for spec in specs}
+        self._host_of = {device: spec.name for spec in (h.spec for h in self._hosts.values()) for device in spec.devices}
+        self._reviving: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self._hosts}
+        self._generation: dict[str, int] = dict.fromkeys(self._hosts, 0)
+        self.epoch = 0
+        self.devices: dict[str, Mapping[str, Any]] = {}  # device -> what it declared when it was fenced
+
+    def host_of(self, device: str) -> str:
+        """The host that holds `device`."""
+        return self._host_of[device]
+
+    def devices_of(self, host: str) -> list[str]:
+        """The devices that `host` holds."""
+        return [device for device, name in self._host_of.items() if name == host]
+
+    @property
+    def names(self) -> list[str]:
+        """All hosts."""
+        return list(self._hosts)
+
+    async def fence(self, host: str, epoch: int, open_actions: Iterable[str]) -> None:
+        """Reach a host (join it, start it, or replace one that does not answer) and fence off older engines.
+
+        Raises `HostGone` where that cannot be done: then nothing is known of what it was doing.
+        """
+        client = self._hosts[host]
+        if not client.alive:
+            try:
+                await client.connect()
+            except HostGone:
+                client.kill()
+                await client.connect()
+        try:
+            reply = await client.ask({"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S)
+        except HostGone:
+            client.kill()
+            await client.connect()
+            reply = await client.ask({"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S)
+        if "stale" in reply:
+            raise HostGone(f"host {host} obeys epoch {reply['stale']}, this engine is {epoch}")
+        self.epoch = max(self.epoch, epoch)
+        self._generation[host] += 1
+        self.devices |= reply["devices"]
+
+    async def _revive(self, host: str, generation: int, open_actions: Callable[[], Iterable[str]]) -> None:
+        """Bring back a host that was lost; of many who noticed, one does it."""
+        async with self._reviving[host]:
+            if self._generation[host] == generation and not self._hosts[host].alive:
+                await self.fence(host, self.epoch, open_actions())
+
+    async def carry_out(self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]) -> Fate:
+        """Send an intended action and return its fate. Never raises for what a host does."""
+        return await self._settle(action, repeat, open_actions, first={"op": "act", "action": action.model_dump(mode="json")})
+
+    async def inquire(self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]) -> Fate:
+        """The fate of an action that an earlier engine intended: ask first, send again only what never began."""
+        return await self._settle(action, repeat, open_actions, first={"op": "ask", "id": action.id})
+
+    async def _settle(
+        self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]], first: Mapping[str, Any]
+    ) -> Fate:
+        host = self._host_of[action.device]
+        request, again = first, 0
+        for _ in range(2 * AGAIN + 2):
+            generation = self._generation[host]
+            try:
+                reply = await self._hosts[host].ask(request, within_s=action.deadline_s + GRACE_S)
+            except HostGone as gone:
+                log.warning("host lost", host=host, action=action.id, reason=str(gone))
+                if "within" in str(gone):
+                    self._hosts[host].kill()
+                try:
+                    await self._revive(host, generation, open_actions)
+                except HostGone as still:
+                    return Fate(action.id, "doubt", f"host {host} cannot be reached: {still}")
+                request = {"op": "ask", "id": action.id}
+                continue
+            if "stale" in reply and action.epoch < self.epoch:
+                action = action.model_copy(update={"epoch": self.epoch})  # this engine itself has fenced anew
+                request = {"op": "act", "action": action.model_dump(mode="json")}
+                continue
+            if "refused" in reply:
+                return Fate(action.id, "refused", reply["refused"])
+            match reply["state"]:
+                case "ended":
+                    return Fate(action.id, "ended", outcome=Outcome.model_validate(reply["outcome"]))
+                case "never begun":
+                    # Safe: older engines are fenced off, and the journal would know.
+                    request = {"op": "act", "action": action.model_dump(mode="json")}
+                case _ if repeat is Repeat.REPEATABLE and again < AGAIN:
+                    again += 1
+                    request = {"op": "act", "action": action.model_dump(mode="json")}
+                case _ if repeat is Repeat.REPEATABLE:
+                    return Fate(action.id, "not done", f"tried {again + 1} times: {reply['reason']}")
+                case _ if repeat is Repeat.TESTABLE:
+                    return await self._testimony(action, reply["reason"])
+                case _:
+                    return Fate(action.id, "doubt", reply["reason"])
+        return Fate(action.id, "doubt", f"host {host} was lost again and again")
+
+    async def _testimony(self, action: Action, reason: str) -> Fate:
+        """Ask the device itself what it, or its sample, looks like."""
+        try:
+            reply = await self._hosts[self._host_of[action.device]].ask(
+                {"op": "testify", "action": action.model_dump(mode="json")}, within_s=60
+            )
+        except HostGone as gone:
+            return Fate(action.id, "doubt", f"{reason}; {gone}")
+        testimony = Testimony.model_validate(reply["testimony"])
+        because = f"{reason}; {action.device} says: {testimony.reason or testimony.verdict}"
+        match testimony.verdict:
+            case "done":
+                outcome = Outcome(status="succeeded", readings=testimony.readings)
+                return Fate(action.id, "ended", because, outcome, by=action.device)
+            case "not done":
+                return Fate(action.id, "not done", because, by=action.device)
+        return Fate(action.id, "doubt", because)
+
+    async def ping(self, host: str) -> None:
+        """Raises `HostGone` where the host's own halt channel does not answer in time."""
+        await self._hosts[host].ask({"op": "ping"}, within_s=GRACE_S, urgent=True)
+
+    async def halt(self) -> list[str]:
+        """Stop every device now. Returns the hosts that did not confirm."""
+        async def one(name: str) -> str | None:
+            try:
+                await self._hosts[name].ask({"op": "halt"}, within_s=GRACE_S, urgent=True)
+            except HostGone:
+                return name
+            return None
+
+        return [name for name in await asyncio.gather(*map(one, self._hosts)) if name is not None]
+
+    async def shut_down(self) -> None:
+        """End every host in good order; devices go to their safe state."""
+        for client in self._hosts.values():
+            try:
+                await client.ask({"op": "shutdown"}, within_s=GRACE_S, urgent=True)
+            except HostGone as gone:
+                log.warning("host did not confirm its end", reason=str(gone))
+            client.close()
+
+    def close(self) -> None:
+        """Let go of the hosts; they finish what they do and wait for the next engine."""
+        for client in self._hosts.values():
+            client.close()
+
+
+def host_specs(laboratory: Laboratory, directory: Path, sockets: Path, *, linger_s: float) -> list[HostSpec]:
+    """What each host process of a laboratory is told."""
+    file = laboratory.file
+    world = None if file.world is None else file.world.model_dump(mode="json")
+    return [
+        HostSpec(
+            name=host,
+            reality=file.reality,
+            socket=sockets / f"{host}.sock",
+            directory=directory / "hosts" / host,
+            clock=file.clock,
+            world=world,
+            seed=0 if file.world is None else file.world.seed,
+            linger_s=linger_s,
+            devices={
+                name: HostedDevice(
+                    driver=file.devices[name].driver,
+                    settings=dict(file.devices[name].settings),
+                    limits=dict(laboratory.limits[name]),
+                )
+                for name in devices
+            },
+        )
+        for host, devices in file.hosts.items()
+    ]

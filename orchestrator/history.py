@@ -1,0 +1,74 @@
+"""From a log to `Records`: what report, export and status read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from campaigns.campaign import Campaign
+from orchestrator.errors import Refused
+from orchestrator.lab import LabState, fold
+from orchestrator.log.sqlite import LogReader
+from orchestrator.records import ActionRecord, EventRecord, ExperimentRecord, PhaseRecord, ProposalRecord, Records
+
+PROPOSAL_FIELDS = tuple(ProposalRecord.__dataclass_fields__)
+
+
+def read_records(path: Path) -> Records:
+    """Everything that the log at `path` holds. Raises `Refused` where it holds no campaign."""
+    with LogReader(path) as log:
+        events = tuple(log.events())
+    state = fold(events)
+    if state.campaign is None:
+        raise Refused("E503", f"{path} holds no campaign", cure="begin one with `alquimia run`")
+    return records(state, events)
+
+
+def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
+    """The records of a state, with the events that made it."""
+    opened = state.opened
+    return Records(
+        campaign=Campaign.from_json(opened["campaign"]),
+        fingerprint=opened["fingerprint"],
+        lab=opened["lab"]["name"],
+        reality=opened["reality"],
+        state=str(state.campaign),
+        reason=state.reason,
+        versions=opened["versions"],
+        phases=[PhaseRecord(p.index, p.mode, p.method, p.entered_after, p.rule) for p in state.phases],
+        experiments=tuple(
+            ExperimentRecord(
+                id=e.id,
+                number=e.number,
+                state=str(e.state),
+                candidate=e.candidate,
+                proposal=ProposalRecord(**{name: e.proposal[name] for name in PROPOSAL_FIELDS}),
+                values=e.values,
+                proposed_at=e.proposed_at,
+                started_at=e.started_at,
+                ended_at=e.ended_at,
+                lab_began_s=e.lab_began_s,
+                lab_ended_s=e.lab_ended_s,
+                failure=e.failure,
+            )
+            for e in state.experiments.values()
+        ),
+        actions=tuple(
+            ActionRecord(
+                id=a.id,
+                experiment=a.experiment,
+                step=a.id.split(".")[1],  # experiment.step.attempt,
+                device=a.device,
+                verb=a.verb,
+                args=a.args,
+                state=str(a.state),
+                repeat=a.repeat,
+                began_s=a.began_s,
+                ended_s=a.ended_s,
+                reason=a.reason,
+            )
+            for a in state.actions.values()
+        ),
+        events=events,
+        lab_elapsed_s=state.lab_elapsed_s,
+    )
+

@@ -1,0 +1,277 @@
+"""What the log says: the fold of its events into the state that decisions are made from. Pure; one owner.
+
+The same events give the same state, in a running engine, after a restart and in a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator import lifecycle
+from orchestrator.lifecycle import OPEN_ACTIONS, OVER
+from orchestrator.records import EventRecord, MeasuredValue
+
+
+@dataclass
+class ActionState:
+    """One request to one device, as far as the log knows."""
+
+    id: str
+    experiment: str
+    step: int
+    device: str
+    verb: str
+    args: Mapping[str, Any]
+    sample: str
+    repeat: str
+    attempt: int
+    deadline_s: float
+    state: StrEnum
+    reason: str = ""
+    attribution: str = ""
+    began_s: float | None = None
+    ended_s: float | None = None
+    at: str = ""
+    again: bool = False  # a reading of it was rejected and the action may simply be done once more
+
+    @property
+    def open(self) -> bool:
+        """It holds its device and its sample."""
+        return self.state in OPEN_ACTIONS
+
+
+@dataclass
+class ExperimentState:
+    """One candidate's life."""
+
+    id: str
+    number: int
+    candidate: Mapping[str, Any]
+    proposal: Mapping[str, Any]
+    state: StrEnum
+    proposed_at: str
+    step: int = 0  # the next step of the recipe
+    actions: list[str] = field(default_factory=list)
+    values: dict[str, MeasuredValue] = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    lab_began_s: float | None = None
+    lab_ended_s: float | None = None
+    story: list[str] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will happen to it."""
+        return self.state in OVER
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """A phase of the plan that was entered."""
+
+    index: int
+    mode: str
+    method: str
+    entered_after: int
+    rule: str
+    at: str
+
+
+@dataclass
+class LabState:
+    """The whole: the campaign, its experiments, their actions, devices, and what was asked of the engine."""
+
+    seq: int = 0
+    epoch: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
+    opened: Mapping[str, Any] = field(default_factory=dict)
+    campaign: StrEnum | None = None
+    reason: str = ""
+    paused_by: str = ""
+    experiments: dict[str, ExperimentState] = field(default_factory=dict)
+    actions: dict[str, ActionState] = field(default_factory=dict)
+    open_actions: dict[str, ActionState] = field(default_factory=dict)  # device -> its open action
+    live: dict[str, ExperimentState] = field(default_factory=dict)  # experiments that are not over, in order
+    devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)  # device -> why its host does not answer
+    phases: list[PhaseState] = field(default_factory=list)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    diagnosed_at_n: int = -1
+    commands: set[str] = field(default_factory=set)
+    n_told: int = 0  # experiments that taught the planner something (measured or infeasible)
+    n_failed: int = 0  # failures that the budget counts
+    brain_failures: int = 0
+    lab_origin_s: float | None = None  # lab time at which the first action began
+    lab_elapsed_s: float = 0.0
+    story: list[str] = field(default_factory=list)
+
+    @property
+    def doubts(self) -> list[ActionState]:
+        """Actions whose end is not known."""
+        return [a for a in self.open_actions.values() if a.state is lifecycle.Action.IN_DOUBT]
+
+    def apply(self, event: EventRecord) -> None:
+        """Take one event in. Raises `IllegalPassage` for what no table allows, ValueError for a gap."""
+        if event.seq != self.seq + 1:
+            raise ValueError(f"event {event.seq} follows event {self.seq}: the log has a gap")
+        self.seq = event.seq
+        self.epoch = event.epoch
+        self.versions[event.stream] = event.version
+        _FOLDS[event.kind.partition(".")[0]](self, event)
+
+    def measured(self) -> list[ExperimentState]:
+        """Experiments with all their objectives, in the order of proposing."""
+        return [e for e in self.experiments.values() if e.state is lifecycle.Experiment.MEASURED]
+
+
+def fold(events: Iterable[EventRecord]) -> LabState:
+    """The state that a log stands for."""
+    state = LabState()
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def _campaign(state: LabState, event: EventRecord) -> None:
+    after = lifecycle.passage(
+        lifecycle.CAMPAIGN, state.campaign, event.kind, of=f"campaign {event.stream}", story=state.story
+    )
+    state.campaign = after
+    state.story.append(event.kind)
+    state.reason = event.body.get("reason", "")
+    if event.kind == "campaign.opened":
+        state.opened = event.body
+
+
+def _engine(state: LabState, event: EventRecord) -> None:
+    state.absent.clear()
+
+
+def _phase(state: LabState, event: EventRecord) -> None:
+    b = event.body
+    state.phases.append(PhaseState(b["index"], b["mode"], b["method"], b["entered_after"], b["rule"], event.at))
+
+
+def _model(state: LabState, event: EventRecord) -> None:
+    state.diagnostics = event.body["diagnostics"]
+    state.diagnosed_at_n = event.body["n_told"]
+
+
+def _experiment(state: LabState, event: EventRecord) -> None:
+    body, known = event.body, state.experiments.get(event.stream)
+    after = lifecycle.passage(
+        lifecycle.EXPERIMENT,
+        known.state if known else None,
+        event.kind,
+        of=f"experiment {event.stream}",
+        story=known.story if known else (),
+    )
+    if known is None:
+        known = ExperimentState(
+            id=event.stream,
+            number=body["number"],
+            candidate=body["candidate"],
+            proposal=body["proposal"],
+            state=after,
+            proposed_at=event.at,
+        )
+        state.experiments[known.id] = state.live[known.id] = known
+    known.state = after
+    known.story.append(event.kind)
+    if event.kind == "experiment.started":
+        known.started_at = event.at
+    if known.over:
+        known.ended_at = event.at
+        del state.live[known.id]
+    if event.kind == "experiment.measured":
+        state.n_told += 1
+    if "attribution" in body:
+        known.failure = (body["attribution"], body["reason"])
+        state.n_told += body["attribution"] == "infeasible"
+        state.n_failed += 1
+    elif event.kind == "experiment.cancelled":
+        known.failure = ("cancelled", body["reason"])
+
+
+def _action(state: LabState, event: EventRecord) -> None:
+    body, known = event.body, state.actions.get(event.stream)
+    after = lifecycle.passage(
+        lifecycle.ACTION,
+        known.state if known else None,
+        event.kind,
+        of=f"action {event.stream}",
+        story=[] if known is None else [f"{known.device}.{known.verb} intended {known.at}", known.reason],
+    )
+    if known is None:
+        known = ActionState(
+            **{k: body[k] for k in ("experiment", "step", "device", "verb", "args", "sample", "repeat", "attempt")},
+            id=event.stream,
+            deadline_s=body["deadline_s"],
+            state=after,
+            at=event.at,
+        )
+        state.actions[known.id] = state.open_actions[known.device] = known
+        state.experiments[known.experiment].actions.append(known.id)
+        return
+    known.state = after
+    known.reason = body.get("reason", "")
+    known.attribution = body.get("attribution", "")
+    if after in OPEN_ACTIONS:
+        return
+    del state.open_actions[known.device]
+    known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
+    if known.began_s is not None and known.ended_s is not None:
+        if state.lab_origin_s is None:
+            state.lab_origin_s = known.began_s
+        state.lab_elapsed_s = max(state.lab_elapsed_s, known.ended_s - state.lab_origin_s)
+        experiment = state.experiments[known.experiment]
+        experiment.lab_ended_s = known.ended_s
+        if experiment.lab_began_s is None:
+            experiment.lab_began_s = known.began_s
+    if event.kind == "action.succeeded":
+        state.experiments[known.experiment].step = known.step + 1
+
+
+def _measurement(state: LabState, event: EventRecord) -> None:
+    body = event.body
+    experiment = state.experiments[body["experiment"]]
+    if event.kind == "measurement.recorded":
+        experiment.values[body["name"]] = MeasuredValue(body["value"], body["unit"], body["sigma"])
+    else:
+        action = state.actions[body["action"]]
+        action.again = True
+        experiment.step = action.step  # the step is not done while its reading is worth nothing
+
+
+def _device(state: LabState, event: EventRecord) -> None:
+    if event.kind == "device.ready":
+        state.devices[event.stream] = event.body
+        state.absent.pop(event.stream, None)
+    else:
+        state.absent[event.stream] = event.body["reason"]
+
+
+def _brain(state: LabState, event: EventRecord) -> None:
+    state.brain_failures += 1
+
+
+def _command(state: LabState, event: EventRecord) -> None:
+    state.commands.add(event.body["key"])
+
+
+_FOLDS = {
+    "campaign": _campaign,
+    "engine": _engine,
+    "phase": _phase,
+    "model": _model,
+    "experiment": _experiment,
+    "action": _action,
+    "measurement": _measurement,
+    "device": _device,
+    "brain": _brain,
+    "command": _command,
+}

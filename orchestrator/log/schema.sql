@@ -1,0 +1,81 @@
+-- The log and its projections. The constraints below are promises: what they refuse cannot be written by any bug.
+
+CREATE TABLE log_head (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    seq     INTEGER NOT NULL,                       -- the last event; moved in the append's own transaction
+    epoch   INTEGER NOT NULL,                       -- the engine that may write
+    reality TEXT    NOT NULL CHECK (reality IN ('simulated', 'real'))
+) STRICT;
+
+CREATE TABLE events (
+    seq      INTEGER PRIMARY KEY,
+    event_id TEXT    NOT NULL UNIQUE,
+    stream   TEXT    NOT NULL,
+    version  INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    schema   INTEGER NOT NULL,
+    epoch    INTEGER NOT NULL,
+    at       TEXT    NOT NULL,
+    actor    TEXT    NOT NULL,
+    cause    TEXT,
+    body     TEXT    NOT NULL CHECK (json_valid(body)),
+    UNIQUE (stream, version)
+) STRICT;
+
+CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER events_have_no_gap BEFORE INSERT ON events
+WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM events)
+BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END;
+
+-- The inbox: the key is the caller's idempotency key, so that a second firing or a second click is refused here.
+CREATE TABLE commands (
+    key  TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    by   TEXT NOT NULL,
+    at   TEXT NOT NULL,
+    seq  INTEGER NOT NULL,
+    body TEXT NOT NULL CHECK (json_valid(body))
+) STRICT;
+
+-- Projections: may be dropped and rebuilt from the events to the same rows.
+CREATE TABLE experiments (
+    id     TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,
+    state  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE actions (
+    id         TEXT PRIMARY KEY,
+    experiment TEXT NOT NULL REFERENCES experiments (id),
+    device     TEXT NOT NULL,
+    sample     TEXT NOT NULL,
+    verb       TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    epoch      INTEGER NOT NULL
+) STRICT;
+-- The lease and the claim: a device has one open action, and so has a sample; a doubt holds both.
+CREATE UNIQUE INDEX one_open_action_a_device ON actions (device) WHERE state IN ('intended', 'in doubt');
+CREATE UNIQUE INDEX one_open_action_a_sample ON actions (sample) WHERE state IN ('intended', 'in doubt');
+
+CREATE TABLE measurements (
+    seq        INTEGER PRIMARY KEY,
+    experiment TEXT NOT NULL REFERENCES experiments (id),
+    action     TEXT NOT NULL REFERENCES actions (id),
+    name       TEXT NOT NULL,
+    value      REAL NOT NULL CHECK (value BETWEEN -1.7e308 AND 1.7e308),
+    unit       TEXT NOT NULL,
+    sigma      REAL CHECK (sigma IS NULL OR sigma BETWEEN 0 AND 1.7e308),
+    reality    TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER realities_never_meet BEFORE INSERT ON measurements
+WHEN NEW.reality IS NOT (SELECT reality FROM log_head)
+BEGIN SELECT RAISE(ABORT, 'a measurement of another reality than the log''s'); END;
+
+CREATE TABLE doubts (
+    action TEXT PRIMARY KEY REFERENCES actions (id),
+    since  INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,176 @@
+"""The one place where everything is put together: a campaign and a laboratory become a log, a log becomes an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+
+from campaigns.campaign import Campaign
+from campaigns.load import load
+from drivers.lab import LabFile
+from orchestrator import control
+from orchestrator.advice import Adviser
+from orchestrator.binding import BoundCampaign, bind_campaign
+from orchestrator.brain.client import Brain
+from orchestrator.decide import CAMPAIGN
+from orchestrator.engine import Engine
+from orchestrator.errors import Refused
+from orchestrator.events import Event, Numbering
+from orchestrator.hands import Hands, host_specs
+from orchestrator.lab import LabState, fold
+from orchestrator.labfile import Laboratory, bind_lab, read_lab
+from orchestrator.log.sqlite import LogReader, SqliteLog
+from orchestrator.places import sockets
+
+# What a proposal or a measurement may depend on; recorded with every campaign.
+VERSIONED = ("alquimia-lab", "torch", "botorch", "gpytorch", "numpy", "scipy", "pydantic", "pint", "apscheduler")
+
+
+def prepare(
+    source: str,
+    *,
+    lab_file: Path | None = None,
+    overrides: Sequence[str] = (),
+    tables: Mapping[str, Path] | None = None,
+) -> BoundCampaign:
+    """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device."""
+    tables = tables or {}
+    campaign = load(source, overrides=overrides, tables=tables)
+    file, document, lab_source = read_lab(campaign.lab, lab_file)
+    laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
+    return bind_campaign(campaign, laboratory, source=source)
+
+
+def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:
+    """Give each instrument that replays a table, and names none, the one from the command line."""
+    for name, device in file.devices.items():
+        if device.driver == "replay" and device.settings.get("table") is None:
+            path = tables.get(name) or tables.get("table")
+            if path is not None:
+                file = file.with_settings(name, table=str(path.absolute()))
+    return file
+
+
+def check_arming(laboratory: Laboratory, armed: str | None) -> None:
+    """A real laboratory moves only when its name is said on the command line. Raises `Refused` (E313)."""
+    file = laboratory.file
+    if file.reality == "real" and armed != file.name:
+        raise Refused(
+            "E313",
+            f"{file.name!r} is a real laboratory and is not armed",
+            cure=f"rehearse on a simulated one, then say --arm {file.name!r}",
+        )
+    if file.reality == "simulated" and armed is not None:
+        raise Refused("E313", f"{file.name!r} is simulated and cannot be armed", cure="leave --arm out")
+
+
+def open_campaign(path: Path, bound: BoundCampaign) -> None:
+    """Write the first event of a new log. Raises `Refused` where the store holds a campaign already."""
+    file = bound.laboratory.file
+    store = SqliteLog(path, reality=file.reality)
+    try:
+        if store.head()[0]:
+            raise Refused(
+                "E502", f"{path} already holds a campaign", cure="go on with `alquimia resume`, or give another --store"
+            )
+        body = {
+            "campaign": bound.campaign.to_json(),
+            "fingerprint": bound.campaign.fingerprint,
+            "lab": bound.laboratory.to_json(),
+            "reality": file.reality,
+            "versions": {"python": platform.python_version(), **_versions()},
+        }
+        numbering = Numbering(0, store.take_over(), {})
+        store.append([numbering.place(Event(CAMPAIGN, "campaign.opened", body, actor="operator"))])
+    finally:
+        store.close()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in VERSIONED:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    state: LabState
+    finished: bool
+    doubts: bool
+
+
+async def conduct(
+    path: Path,
+    *,
+    armed: str | None = None,
+    wait_for_people: bool = True,
+    linger_s: float = 60.0,
+    watch: Callable[[LabState], None] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Ended:
+    """Run the campaign in the log at `path` until it ends or is stopped (Ctrl-C once, twice)."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory((path.parent / "engine.log").open("a", buffering=1)),
+    )
+    with LogReader(path) as reader:
+        reality = reader.reality
+    store = SqliteLog(path, reality=reality)
+    try:
+        state = fold(store.events())
+        if state.campaign is None:
+            raise Refused("E503", f"{path} holds no campaign", cure="begin one with `alquimia run`")
+        laboratory = bind_lab(LabFile.model_validate(dict(state.opened["lab"])))
+        check_arming(laboratory, armed)
+        bound = bind_campaign(Campaign.from_json(state.opened["campaign"]), laboratory)
+        hands = Hands(host_specs(laboratory, path.parent, sockets(path), linger_s=linger_s))
+        adviser = Adviser(Brain(path.parent / "brain.log"))
+        engine = Engine(store, state, bound, hands, adviser, wait_for_people=wait_for_people, watch=watch)
+        _obey_signals(engine, tell)
+        server = await control.serve(path, engine.post)
+        try:
+            await engine.run()
+            await hands.shut_down()
+        finally:
+            hands.close()
+            server.close()
+            control.control_socket(path).unlink(missing_ok=True)
+    finally:
+        store.close()
+    return Ended(state, str(state.campaign) == "finished", bool(state.doubts))
+
+
+def _obey_signals(engine: Engine, tell: Callable[[str], None]) -> None:
+    """Once: end after the acts in hand. Twice: halt every device; acts in hand become doubts."""
+    asked = 0
+
+    def interrupted() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            tell("stopping after the acts in hand; once more stops every device now")
+            engine.stop()
+        else:
+            tell("halting every device")
+            engine.halt()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)

@@ -1,0 +1,94 @@
+"""From what became of an action to events: readings become measurements, or are rejected with the reason. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from campaigns.units import UnitError
+from drivers.protocol import Outcome, Reading
+from orchestrator.binding import Affine, BoundCampaign, Gift
+from orchestrator.events import Event
+from orchestrator.hands import Fate
+from orchestrator.lab import ActionState, LabState
+
+
+def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
+    """What the log is told of a fate; nothing where the action is settled already, or is in doubt as before."""
+    action = state.actions[fate.action]
+    if not action.open:
+        return []
+    match fate.verdict:
+        case "ended":
+            assert fate.outcome is not None
+            return list(_ended(action, fate, fate.outcome, bound))
+        case "not done":
+            return [Event(action.id, "action.not_done", {"reason": fate.reason}, actor=fate.by)]
+        case "refused" if action.state == "intended":
+            return [Event(action.id, "action.refused", {"reason": fate.reason}, actor=fate.by)]
+        case "doubt" if action.state == "intended":
+            return [Event(action.id, "action.doubted", {"reason": fate.reason}, actor=fate.by)]
+    return []
+
+
+def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign) -> Iterator[Event]:
+    times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if outcome.ended_s else {}
+    if outcome.status == "failed":
+        body = {"attribution": str(outcome.attribution or "instrument"), "reason": outcome.reason, **times}
+        yield Event(action.id, "action.failed", body, actor=fate.by)
+        return
+    yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times}, actor=fate.by)
+    step = bound.steps[action.step]
+    for name, gift in step.gives.items():
+        yield _measured(action, name, gift, outcome.readings.get(gift.reading), bound)
+
+
+def _measured(
+    action: ActionState, name: str, gift: Gift, reading: Reading | None, bound: BoundCampaign
+) -> Event:
+    fault = _fault(gift, reading)
+    if reading is None or fault:
+        return _rejected(action, name, gift, reading, fault or "no reading came")
+    conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
+    device = bound.laboratory.devices[action.device].spec
+    body = {
+        "experiment": action.experiment,
+        "action": action.id,
+        "name": name,
+        "value": conversion(reading.value),
+        "unit": gift.unit,
+        "sigma": None if reading.sigma is None else abs(conversion.scale) * reading.sigma,
+        "device": action.device,
+        "driver": device.driver,
+        "driver_version": device.version,
+        "reality": bound.laboratory.file.reality,
+    }
+    return Event(f"measurement/{action.id}", "measurement.recorded", body, cause=action.id)
+
+
+def _rejected(action: ActionState, name: str, gift: Gift, reading: Reading | None, reason: str) -> Event:
+    raw = None if reading is None else {"value": repr(reading.value), "unit": reading.unit}
+    body = {"experiment": action.experiment, "action": action.id, "name": name, "raw": raw, "reason": reason}
+    return Event(f"measurement/{action.id}", "measurement.rejected", body, cause=action.id)
+
+
+def _fault(gift: Gift, reading: Reading | None) -> str:
+    """What keeps a reading from being a measurement, or ''."""
+    if reading is None:
+        return f"the device gave no {gift.reading!r}"
+    if not math.isfinite(reading.value):
+        return f"{gift.reading} is {reading.value}"
+    if reading.sigma is not None and not (math.isfinite(reading.sigma) and reading.sigma >= 0):
+        return f"the uncertainty of {gift.reading} is {reading.sigma}"
+    try:
+        value = Affine.between(reading.unit, gift.device_unit)(reading.value) if gift.device_unit else reading.value
+        recorded = Affine.between(reading.unit or gift.device_unit, gift.unit)(reading.value)
+    except UnitError as error:
+        return str(error)
+    if not -1.7e308 <= recorded <= 1.7e308:
+        return f"{gift.reading} is {reading.value:g} {reading.unit}, beyond every number that is kept"
+    if gift.at_least is not None and value < gift.at_least:
+        return f"{gift.reading} is {value:g} {gift.device_unit}, below the possible {gift.at_least:g}"
+    if gift.at_most is not None and value > gift.at_most:
+        return f"{gift.reading} is {value:g} {gift.device_unit}, above the possible {gift.at_most:g}"
+    return ""

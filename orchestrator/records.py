@@ -1,0 +1,129 @@
+"""What the log says of one campaign, folded into frozen values: all that report, export and status read.
+
+Wall-clock fields end in `_at` and are ISO 8601 UTC; durations and lab times end in `_s` (lab seconds,
+virtual in a simulated laboratory). A value that is not known is None, never NaN. Candidates hold one value
+per parameter of the space. Nothing here reads the log: whoever holds a log builds these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from campaigns.campaign import Campaign
+    from campaigns.space import Value
+
+
+@dataclass(frozen=True)
+class MeasuredValue:
+    """A finite number in `unit`; `sigma` is its standard uncertainty in that unit, None where not known."""
+
+    value: float
+    unit: str
+    sigma: float | None
+
+
+@dataclass(frozen=True)
+class ProposalRecord:
+    """Why an experiment was asked for.
+
+    `value` is the acquisition's value (None where the method has none, as Sobol); `mean` and `sd` are the
+    objective predicted at proposal time, before the measurement, in the objective's own unit and sign.
+    `read_to` is the place in the log up to which the planner had read, `rule` the sentence saying why this
+    mode was on, `fallback` the reason when the planner could not be asked, `phase` the index in the plan.
+    """
+
+    mode: str
+    acquisition: str
+    value: float | None
+    mean: float | None
+    sd: float | None
+    model: str
+    seed: int
+    read_to: int
+    rule: str
+    fallback: str | None
+    phase: int
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One candidate's life. `number` counts from 1 as proposed; `failure` is (attribution, reason)."""
+
+    id: str
+    number: int
+    state: str
+    candidate: Mapping[str, Value]
+    proposal: ProposalRecord
+    values: Mapping[str, MeasuredValue]
+    proposed_at: str
+    started_at: str | None
+    ended_at: str | None
+    lab_began_s: float | None
+    lab_ended_s: float | None
+    failure: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class ActionRecord:
+    """One request to one device. `args` are in the device's own units; `reason` may be empty."""
+
+    id: str
+    experiment: str
+    step: str
+    device: str
+    verb: str
+    args: Mapping[str, Any]
+    state: str
+    repeat: str
+    began_s: float | None
+    ended_s: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """One line of the log, as it was written; `body` holds JSON types only."""
+
+    seq: int
+    event_id: str
+    stream: str
+    version: int
+    kind: str
+    schema: int
+    epoch: int
+    at: str
+    actor: str
+    cause: str | None
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """A phase of the plan that was entered: after how many experiments, and the rule that opened it."""
+
+    index: int
+    mode: str
+    method: str
+    entered_after: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory."""
+
+    campaign: Campaign
+    fingerprint: str
+    lab: str
+    reality: Literal["simulated", "real"]
+    state: str
+    reason: str
+    versions: Mapping[str, str]
+    phases: Sequence[PhaseRecord]
+    experiments: tuple[ExperimentRecord, ...]
+    actions: tuple[ActionRecord, ...]
+    events: Iterable[EventRecord]
+    lab_elapsed_s: float

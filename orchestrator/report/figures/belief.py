@@ -1,0 +1,241 @@
+"""Slices and planes of the posterior through the best candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from orchestrator.records import Records
+from orchestrator.report.findings import Z90, measured
+from orchestrator.report.geometry import Line, Plane, is_log, is_numeric, separation, unit_of
+from orchestrator.report.style import BAND, BLUE, INK, MUTED, ORANGE, PAPER, SCALE, axis, layout
+from orchestrator.report.wording import number, plain, uncertain, value_text, with_unit
+
+if TYPE_CHECKING:
+    from campaigns.space import Parameter, Value
+
+
+def slice_figure(
+    records: Records,
+    line: Line,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    anchor: Mapping[str, Value],
+    span: tuple[float, float],
+) -> go.Figure:
+    """Posterior mean and 90 % band along one parameter; `mean` and `sd` have one entry per candidate."""
+    figure = go.Figure()
+    xs = line.positions
+    low, high = mean - Z90 * sd, mean + Z90 * sd
+    if line.continuous:
+        figure.add_scatter(
+            x=[*xs, *reversed(xs)],
+            y=[*high.tolist(), *reversed(low.tolist())],
+            fill="toself",
+            fillcolor=BAND,
+            mode="lines",
+            line={"width": 0},
+            name="90 % of the belief",
+            hoverinfo="skip",
+        )
+        figure.add_scatter(
+            x=xs,
+            y=mean.tolist(),
+            mode="lines",
+            name="posterior mean",
+            line={"color": BLUE, "width": 2},
+            hovertext=[f"{value_text(x)}: {uncertain(m, s)}" for x, m, s in zip(xs, mean, sd, strict=True)],
+            hoverinfo="text",
+        )
+    else:
+        figure.add_scatter(
+            x=xs,
+            y=mean.tolist(),
+            error_y={"type": "data", "array": (Z90 * sd).tolist(), "thickness": 2, "width": 5, "color": BLUE},
+            mode="markers",
+            name="posterior mean, 90 %",
+            marker={"color": BLUE, "size": 10, "symbol": "line-ew-open", "line": {"width": 2.5}},
+            hovertext=[
+                f"{plain(value_text(x))}: {uncertain(m, s)}" for x, m, s in zip(xs, mean, sd, strict=True)
+            ],
+            hoverinfo="text",
+        )
+    _measured_points(figure, records, line.parameter, anchor)
+    objective = records.campaign.objectives[0]
+    figure.update_layout(
+        layout(
+            300,
+            xaxis=_axis_of(line.parameter),
+            yaxis=axis(with_unit(plain(objective.name), plain(objective.unit)), range=list(span)),
+            showlegend=False,
+            margin={"l": 60, "r": 14, "t": 12, "b": 48},
+        )
+    )
+    return figure
+
+
+def plane_figure(
+    records: Records,
+    plane: Plane,
+    values: Sequence[Sequence[float | None]],
+    anchor: Mapping[str, Value],
+    title: str,
+) -> go.Figure:
+    """Filled contours of `values` (row by row as the plane's candidates) with the measured points on top."""
+    objective = records.campaign.objectives[0]
+    figure = go.Figure(
+        go.Contour(
+            x=list(plane.xs),
+            y=list(plane.ys),
+            z=[list(row) for row in values],
+            colorscale=SCALE,
+            ncontours=14,
+            contours={"showlines": True},
+            line={"width": 0.5, "color": PAPER},
+            colorbar=_colourbar(with_unit(title, plain(objective.unit))),
+            hovertemplate="%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
+            connectgaps=False,
+        )
+    )
+    _dots(figure, records, plane.across, plane.up, anchor)
+    figure.update_layout(_plane_layout(plane.across, plane.up))
+    return figure
+
+
+def rows_figure(
+    records: Records,
+    rows: Sequence[Mapping[str, Value]],
+    values: np.ndarray,
+    across: Parameter,
+    up: Parameter,
+    anchor: Mapping[str, Value],
+    title: str,
+) -> go.Figure:
+    """The allowed rows of a table, projected on two parameters and coloured by `values`."""
+    objective = records.campaign.objectives[0]
+    figure = go.Figure(
+        go.Scatter(
+            x=[row[across.name] for row in rows],
+            y=[row[up.name] for row in rows],
+            mode="markers",
+            name="allowed rows",
+            marker={
+                "color": values.tolist(),
+                "colorscale": SCALE,
+                "size": 11,
+                "symbol": "square",
+                "colorbar": _colourbar(with_unit(title, plain(objective.unit))),
+            },
+            hovertext=[number(float(value)) for value in values],
+            hoverinfo="text",
+        )
+    )
+    _dots(figure, records, across, up, anchor)
+    figure.update_layout(_plane_layout(across, up))
+    return figure
+
+
+def _measured_points(
+    figure: go.Figure, records: Records, parameter: Parameter, anchor: Mapping[str, Value]
+) -> None:
+    """Measured values projected on the slice: the nearer to it, the darker."""
+    objective = records.campaign.objectives[0]
+    shown = [
+        (experiment, value)
+        for experiment in records.experiments
+        if (value := measured(experiment, objective)) is not None
+    ]
+    space = records.campaign.space
+    away = [
+        separation(space, experiment.candidate, anchor, skip=(parameter.name,)) for experiment, _ in shown
+    ]
+    figure.add_scatter(
+        x=[experiment.candidate[parameter.name] for experiment, _ in shown],
+        y=[value.value for _, value in shown],
+        mode="markers",
+        name="measured",
+        marker={
+            "color": INK,
+            "size": 7,
+            "opacity": [round(max(0.12, 0.9 - 1.8 * distance), 3) for distance in away],
+            "line": {"width": 0},
+        },
+        hovertext=[
+            f"<b>Experiment {experiment.number}</b><br>{uncertain(value.value, value.sigma)}"
+            for experiment, value in shown
+        ],
+        hoverinfo="text",
+    )
+    star = [value.value for experiment, value in shown if experiment.candidate == anchor]
+    if star:
+        figure.add_scatter(
+            x=[anchor[parameter.name]],
+            y=star[:1],
+            mode="markers",
+            name="best",
+            marker={"symbol": "circle-open", "size": 16, "color": ORANGE, "line": {"width": 2.5}},
+            hoverinfo="skip",
+        )
+
+
+def _dots(
+    figure: go.Figure, records: Records, across: Parameter, up: Parameter, anchor: Mapping[str, Value]
+) -> None:
+    objective = records.campaign.objectives[0]
+    shown = [e for e in records.experiments if measured(e, objective) is not None]
+    figure.add_scatter(
+        x=[e.candidate[across.name] for e in shown],
+        y=[e.candidate[up.name] for e in shown],
+        mode="markers",
+        name="measured",
+        marker={"color": "#ffffff", "size": 6, "line": {"color": "#000000", "width": 1}},
+        hovertext=[f"Experiment {e.number}" for e in shown],
+        hoverinfo="text",
+    )
+    figure.add_scatter(
+        x=[anchor[across.name]],
+        y=[anchor[up.name]],
+        mode="markers",
+        name="best",
+        marker={"symbol": "circle-open", "size": 17, "color": ORANGE, "line": {"width": 3}},
+        hoverinfo="skip",
+    )
+
+
+def _plane_layout(across: Parameter, up: Parameter) -> dict[str, Any]:
+    return layout(
+        400,
+        xaxis=_axis_of(across),
+        yaxis=_axis_of(up),
+        showlegend=False,
+        margin={"l": 60, "r": 10, "t": 12, "b": 52},
+    )
+
+
+def _axis_of(parameter: Parameter) -> dict[str, Any]:
+    title = with_unit(plain(parameter.name), plain(unit_of(parameter)))
+    if not is_numeric(parameter):
+        return axis(
+            title,
+            type="category",
+            categoryorder="array",
+            categoryarray=list(parameter.choices),
+            showgrid=False,
+        )
+    if is_log(parameter):
+        return axis(title, type="log", dtick="D2" if parameter.high / parameter.low < 100 else 1)
+    return axis(title, type="linear")
+
+
+def _colourbar(title: str) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "side": "right", "font": {"size": 12}},
+        "thickness": 12,
+        "outlinewidth": 0,
+        "tickcolor": MUTED,
+        "ticks": "outside",
+        "ticklen": 4,
+    }

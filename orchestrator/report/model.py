@@ -1,0 +1,69 @@
+"""The belief a report looks at: anything that predicts the first objective, and the planner's own model.
+
+Importing this module loads no torch; making a `PlannerView` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from orchestrator.records import Records
+from orchestrator.report.findings import measured, state_of
+
+if TYPE_CHECKING:
+    from campaigns.space import Value
+
+
+class ModelUnavailable(Exception):
+    """There is no belief to show; the message is a sentence for the reader of the report."""
+
+
+class ModelView(Protocol):
+    """A belief about the first objective."""
+
+    def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and standard deviation of the noise-free objective, each of shape (n,), in its unit.
+
+        Raises ModelUnavailable where nothing can be predicted.
+        """
+        ...
+
+
+class PlannerView:
+    """The planner's model, refitted from all that the records hold.
+
+    It is the belief at the end of the campaign, not the one any proposal was made with.
+    """
+
+    def __init__(self, records: Records) -> None:
+        """Raises ModelUnavailable where the surrogates cannot be loaded or fewer than 2 values were measured."""
+        try:
+            from surrogates.planner import Planner
+        except ImportError as error:
+            raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
+        objective = records.campaign.objectives[0]
+        values = [(experiment, measured(experiment, objective)) for experiment in records.experiments]
+        known = sum(value is not None for _, value in values)
+        if known < 2:
+            raise ModelUnavailable(f"A model needs at least 2 measured experiments; there are {known}.")
+        self._planner: Any = Planner(records.campaign.space, [objective], seed=records.campaign.seed)
+        for experiment, value in values:
+            if value is not None:
+                self._planner.tell(dict(experiment.candidate), value.value, sigma=value.sigma)
+            elif state_of(experiment) == "failed" and experiment.failure is not None:
+                if (
+                    experiment.failure[0] == "infeasible"
+                ):  # no other failure says anything about the candidate
+                    self._planner.tell(dict(experiment.candidate), None, failed=True)
+
+    def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            mean, sd = self._planner.predict([dict(candidate) for candidate in candidates])
+        except Exception as error:  # a fit may fail in many ways, and a report without a model is still one
+            raise ModelUnavailable(
+                f"The model could not be fitted: {type(error).__name__}: {error}."
+            ) from error
+        return np.asarray(mean, dtype=float).reshape(-1), np.asarray(sd, dtype=float).reshape(-1)

@@ -1,0 +1,85 @@
+"""The clock of a campaign: APScheduler wakes the engine. It keeps nothing; schedules are folded from the log at start.
+
+A timer whose arrival matters posts a command whose key is `timer-id@due-time`, so that a second firing of the same
+timer, after a crash say, is refused by the primary key of the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from campaigns.campaign import Campaign, Schedule
+from orchestrator.commands import Command
+from orchestrator.lab import LabState
+
+HEARTBEAT_S = 2.0
+
+
+def may_begin(schedule: Schedule, now: datetime) -> bool:
+    """Whether an experiment may be begun at `now` (aware): after the start and outside quiet hours."""
+    if schedule.start is not None and now < schedule.start:
+        return False
+    return schedule.quiet_hours is None or not schedule.quiet_hours.covers(now)
+
+
+class Timetable:
+    """Timers of one engine. `post` is called with a command for those that matter, `beat` for the heartbeat."""
+
+    def __init__(self, post: Callable[[Command], None], beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._post = post
+        # Memory store: truth is in the log. A late timer fires once, however late; the default would drop it.
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_job(beat, IntervalTrigger(seconds=HEARTBEAT_S), id="heartbeat")
+
+    def start(self, campaign: Campaign, state: LabState) -> None:
+        """Set every timer that the campaign and its log call for, and start the clock."""
+        schedule = campaign.schedule
+        if schedule.start is not None:
+            self._wake("start", DateTrigger(schedule.start))
+        quiet = schedule.quiet_hours
+        if quiet is not None:
+            for name, moment in (("quiet-begins", quiet.begins), ("quiet-ends", quiet.ends)):
+                trigger = CronTrigger(hour=moment.hour, minute=moment.minute, second=moment.second, timezone=quiet.zone)
+                self._wake(name, trigger)
+        if state.phases:
+            self.phase(campaign, state)
+        self._scheduler.start()
+
+    def phase(self, campaign: Campaign, state: LabState) -> None:
+        """Set the timer of the phase that is on, counted from when it was entered."""
+        current = state.phases[-1]
+        timeout_s = campaign.plan[current.index].timeout_s
+        if timeout_s is not None:
+            due = datetime.fromisoformat(current.at) + timedelta(seconds=timeout_s)
+            self._wake(f"phase-{current.index}-timeout", DateTrigger(due))
+
+    def _wake(self, name: str, trigger: CronTrigger | DateTrigger) -> None:
+        self._scheduler.add_job(_nothing, trigger, id=name, replace_existing=True)
+
+    def _submitted(self, event: JobSubmissionEvent) -> None:
+        """Only the scheduler's own event knows the time a firing was due."""
+        if event.job_id == "heartbeat":
+            return
+        for due in event.scheduled_run_times:
+            key = f"{event.job_id}@{due.astimezone(UTC).isoformat()}"
+            self._post(Command(key, "timer", "timetable"))
+
+    def stop(self) -> None:
+        """No timer fires any more."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+
+def _nothing() -> None:
+    """The firing itself is the message."""

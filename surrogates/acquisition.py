@@ -1,0 +1,110 @@
+"""Acquisition functions, larger is better, with gradients by the numeric columns of the unit cube.
+
+Own code beside botorch's `UpperConfidenceBound`, `LogExpectedImprovement` and `PosteriorStandardDeviation`, whose
+values the tests hold these to: one evaluation of 512 points with gradients costs 0.3 ms here, and an ask 8 ms
+against 150 (benchmarks/RESULTS.md), with the same optimum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.special import erfcx
+
+from surrogates.encode import Array
+
+CHUNK = 8192  # rows of a pool scored at a time
+
+
+class Belief(Protocol):
+    """What an acquisition needs of a surrogate; X (m, d), all in standardised units."""
+
+    def posterior(self, X: Array) -> tuple[Array, Array]: ...
+
+    def posterior_gradient(self, X: Array, along: Array) -> tuple[Array, Array, Array, Array]: ...
+
+    def covariance(self, X: Array, Y: Array) -> Array: ...
+
+
+class Acquisition(Protocol):
+    def value(self, belief: Belief, X: Array) -> Array:
+        """(m,)"""
+
+    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
+        """Value (m,) and gradient (m, len(along))."""
+
+
+@dataclass(frozen=True)
+class UpperConfidenceBound:
+    """mean + beta * sd (Srinivas et al. 2010; botorch's beta is the square of this one)."""
+
+    beta: float = 2.0
+
+    def value(self, belief: Belief, X: Array) -> Array:
+        mean, sd = belief.posterior(X)
+        return mean + self.beta * sd
+
+    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
+        mean, sd, mean_slope, sd_slope = belief.posterior_gradient(X, along)
+        return mean + self.beta * sd, mean_slope + self.beta * sd_slope
+
+
+@dataclass(frozen=True)
+class LogExpectedImprovement:
+    """log E[max(f - best, 0)], stable far below `best` (Ament et al., NeurIPS 2023)."""
+
+    best: float
+
+    def value(self, belief: Belief, X: Array) -> Array:
+        mean, sd = belief.posterior(X)
+        return np.log(sd) + log_improvement((mean - self.best) / sd)[0]
+
+    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
+        mean, sd, mean_slope, sd_slope = belief.posterior_gradient(X, along)
+        z = (mean - self.best) / sd
+        log_h, slope = log_improvement(z)
+        over = 1.0 / sd[:, None]
+        return np.log(sd) + log_h, over * (sd_slope + slope[:, None] * (mean_slope - z[:, None] * sd_slope))
+
+
+@dataclass(frozen=True)
+class PosteriorStandardDeviation:
+    """sd of the noise-free function: where it is least known."""
+
+    def value(self, belief: Belief, X: Array) -> Array:
+        return belief.posterior(X)[1]
+
+    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
+        _, sd, _, slope = belief.posterior_gradient(X, along)
+        return sd, slope
+
+
+def log_improvement(z: Array) -> tuple[Array, Array]:
+    """log h(z) and h'(z) / h(z) for h(z) = pdf(z) + z cdf(z).
+
+    h(z) = pdf(z) * (1 + z m(z)) for z < 0 with Mills' ratio m through erfcx; below -40, where that bracket cancels,
+    its asymptotic series 1/z^2 - 3/z^4 + 15/z^6.
+    """
+    low = np.minimum(z, 0.0)
+    mills = math.sqrt(math.pi / 2) * erfcx(-low / math.sqrt(2))
+    square = 1.0 / np.maximum(low**2, 1600.0)
+    bracket = np.where(low < -40, square * (1 - 3 * square + 15 * square**2), 1 + low * mills)
+    log_pdf = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+    high = np.maximum(z, 0.0)
+    cdf = 1.0 - 0.5 * erfcx(high / math.sqrt(2)) * np.exp(-0.5 * high**2)
+    h = np.exp(-0.5 * high**2) / math.sqrt(2 * math.pi) + high * cdf
+    negative = z < 0
+    return (
+        np.where(negative, log_pdf + np.log(bracket), np.log(h)),
+        np.where(negative, mills / bracket, cdf / h),
+    )
+
+
+def score(acquisition: Acquisition, belief: Belief, X: Array) -> Array:
+    """Values of any number of rows, in chunks so that memory stays flat."""
+    if len(X) <= CHUNK:
+        return acquisition.value(belief, X)
+    return np.concatenate([acquisition.value(belief, X[i : i + CHUNK]) for i in range(0, len(X), CHUNK)])

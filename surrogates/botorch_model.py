@@ -1,0 +1,85 @@
+"""A fitted process as a botorch SingleTaskGP: same kernel, priors, bounds, likelihood and hyper-parameters.
+
+The only module of the planner that loads torch (two seconds), so import it where it is needed. For everything that
+botorch offers on a model: Monte-Carlo acquisitions, joint optimisation of a batch, sampling.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from botorch.models import SingleTaskGP
+from gpytorch.constraints import GreaterThan
+from gpytorch.kernels import Kernel, MaternKernel, RBFKernel
+from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood, Likelihood
+from gpytorch.priors import GammaPrior, LogNormalPrior
+from gpytorch.priors import Prior as TorchPrior
+
+from surrogates import kernels
+from surrogates.encode import Array
+from surrogates.gp import GP
+from surrogates.kernels import MIN_LENGTH, MIN_NOISE
+
+FLOAT = torch.float64
+
+
+def load(gp: GP) -> SingleTaskGP:
+    """The model of `gp`, in evaluation mode: inputs are unit columns (n, d), outcomes standardised and larger is
+    better (n, 1). Its posterior equals `gp.posterior` to rounding."""
+    tensor = {"dtype": FLOAT}
+    known = torch.as_tensor(gp.variance, **tensor)
+    model = SingleTaskGP(
+        torch.as_tensor(gp.U, **tensor),
+        torch.as_tensor(gp.z, **tensor)[:, None],
+        train_Yvar=known[:, None] if bool((known > 0).any()) else None,
+        likelihood=_likelihood(gp, known),
+        covar_module=_covariance(gp),
+        outcome_transform=None,
+    )
+    model.mean_module.initialize(constant=torch.tensor(gp.mean, **tensor))
+    model.to(FLOAT)
+    return model.eval()
+
+
+def _covariance(gp: GP) -> Kernel:
+    numeric = np.flatnonzero(gp.columns.numeric)
+    other = np.flatnonzero(~gp.columns.numeric)
+    parts = []
+    if len(numeric):
+        kind = {"rbf": RBFKernel, "matern52": MaternKernel}[gp.recipe.kernel.name]
+        parts.append(_part(gp, kind, numeric))
+    if len(other):
+        parts.append(_part(gp, RBFKernel, other))
+    return parts[0] if len(parts) == 1 else parts[0] * parts[1]
+
+
+def _part(gp: GP, kind: type[Kernel], columns: Array) -> Kernel:
+    kernel = kind(
+        ard_num_dims=len(columns),
+        active_dims=tuple(columns.tolist()),
+        lengthscale_prior=_prior(gp.recipe.lengths(gp.columns.n_lengths)),
+        lengthscale_constraint=GreaterThan(MIN_LENGTH, transform=None),
+    )
+    return kernel.to(FLOAT).initialize(
+        lengthscale=torch.as_tensor(gp.lengths[gp.columns.group[columns]], dtype=FLOAT)
+    )
+
+
+def _likelihood(gp: GP, known: torch.Tensor) -> Likelihood:
+    noise = torch.tensor([gp.noise], dtype=FLOAT)
+    settings = {
+        "noise_prior": _prior(gp.recipe.noise()),
+        "noise_constraint": GreaterThan(MIN_NOISE, transform=None),
+    }
+    if bool((known > 0).any()):
+        fixed = FixedNoiseGaussianLikelihood(known.clamp_min(1e-10), learn_additional_noise=True, **settings)
+        return fixed.to(FLOAT).initialize(second_noise=noise)
+    return GaussianLikelihood(**settings).to(FLOAT).initialize(noise=noise)
+
+
+def _prior(prior: kernels.Prior) -> TorchPrior:
+    if isinstance(prior, kernels.Gamma):
+        return GammaPrior(prior.concentration, prior.rate)
+    if isinstance(prior, kernels.LogNormal):
+        return LogNormalPrior(prior.loc, prior.scale)
+    raise TypeError(f"no botorch counterpart of {type(prior).__name__}")

@@ -1,0 +1,259 @@
+"""Ask and tell. Pure and seeded: the same tells, seed, number of proposals made before and package versions give
+bit-identical proposals, one BLAS thread being used whatever the machine offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from campaigns.space import Space, Value
+from surrogates import constant
+from surrogates.acquisition import (
+    Acquisition,
+    Belief,
+    LogExpectedImprovement,
+    PosteriorStandardDeviation,
+    UpperConfidenceBound,
+)
+from surrogates.belief import Surrogate
+from surrogates.calibration import Diagnostics
+from surrogates.encode import Array
+from surrogates.errors import InvalidObservation, SpaceExhausted, SurrogateError, UnsupportedObjectives
+from surrogates.observation import Observation, Observations
+from surrogates.proposal import Method, Nearest, Proposal
+from surrogates.sampling import Sampler, key
+from surrogates.search import Found, Search
+
+__all__ = ["Diagnostics", "Method", "Planner", "Proposal"]
+
+INCUMBENTS = 4
+THREADS = ThreadpoolController()
+# What broken arithmetic raises. A bug raises something else and is meant to be seen.
+ARITHMETIC = (ArithmeticError, ValueError, np.linalg.LinAlgError, MemoryError)
+
+
+class Named(Protocol):
+    """The part of `campaigns.campaign.Objective` that is read here."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def direction(self) -> str: ...
+
+
+class Planner:
+    """Proposes candidates of `space` for one objective.
+
+    >>> planner = Planner(space, [Objective(name="yield", direction="maximise")], seed=1)
+    >>> proposal = planner.ask()[0]
+    >>> planner.tell(proposal.candidate, 0.62)
+    """
+
+    def __init__(self, space: Space, objectives: Sequence[Named], *, seed: int = 0, index: int = 0) -> None:
+        """`index`: proposals made before by a planner whose work this one continues.
+
+        Raises UnsupportedObjectives unless there is exactly one objective, InfeasibleSpace for an empty space.
+        """
+        if len(objectives) != 1:
+            raise UnsupportedObjectives(f"wanted one objective, got {len(objectives)}")
+        self.space, self.objective, self.seed, self.index = space, objectives[0], seed, index
+        self.observations = Observations(space)
+        self._sampler = Sampler(space)
+        self._search = Search(self._sampler)
+        self._pending: list[dict[str, Value]] = []
+        self._surrogate: Surrogate | None = None
+
+    # -- tell -----------------------------------------------------------------
+    @property
+    def pending(self) -> tuple[dict[str, Value], ...]:
+        """Candidates proposed and not yet told or forgotten, oldest first."""
+        return tuple(dict(candidate) for candidate in self._pending)
+
+    def tell(
+        self,
+        candidate: Mapping[str, Value],
+        value: float | Mapping[str, float] | None,
+        *,
+        sigma: float | None = None,
+        failed: bool = False,
+    ) -> None:
+        """One result, in the objective's unit. `sigma` is the known standard deviation of this one measurement.
+        A failed candidate teaches the objective nothing and is not proposed again.
+
+        Raises InvalidObservation for a value that is not finite (nothing is kept then).
+        """
+        if isinstance(value, Mapping):
+            if self.objective.name not in value and not failed:
+                raise InvalidObservation(
+                    f"no value for {self.objective.name}; got {', '.join(value) or 'nothing'}"
+                )
+            value = value.get(self.objective.name)
+        row = self.observations.add(candidate, value, sigma, failed)
+        self._surrogate = None
+        self.forget(row.candidate)
+
+    def forget(self, candidate: Mapping[str, Value]) -> None:
+        """Drop a pending candidate that will not be measured; nothing happens if it is not pending."""
+        wanted = key(self.space.canonical(candidate))
+        for i, other in enumerate(self._pending):
+            if key(other) == wanted:
+                del self._pending[i]
+                return
+
+    def expect(self, candidate: Mapping[str, Value]) -> None:
+        """Count a candidate as pending although another planner proposed it."""
+        self._pending.append(self.observations.check(candidate))
+
+    # -- ask ------------------------------------------------------------------
+    def ask(self, n: int = 1, method: Method = Method()) -> list[Proposal]:
+        """The next `n` candidates; they are pending until told.
+
+        One after another, each as if those before it had given what the model expects. Where the model has no
+        data or cannot answer, a space-filling candidate, and its `fallback` says why.
+        Raises SpaceExhausted when a finite space has fewer than `n` candidates left (none is pending then).
+        """
+        before = len(self._pending), self.index
+        out: list[Proposal] = []
+        with THREADS.limit(limits=1), np.errstate(all="ignore"):
+            try:
+                while len(out) < n:
+                    out += self._propose(n - len(out), method)
+            except SurrogateError:
+                del self._pending[before[0] :]
+                self.index = before[1]
+                raise
+        return out
+
+    def _propose(self, n: int, method: Method) -> list[Proposal]:
+        if method.mode == "explore" or method.name in ("sobol", "random"):
+            return self._spread(1, method)
+        surrogate = self._believe()
+        if isinstance(surrogate, str):
+            return self._spread(1, method, surrogate)
+        try:
+            return self._optimise(surrogate, n, method)
+        except SpaceExhausted as fault:
+            if self._sampler.pool is not None:
+                raise
+            return self._spread(1, method, str(fault))
+        except ARITHMETIC as fault:
+            if isinstance(fault, SurrogateError):
+                raise
+            return self._spread(1, method, f"{type(fault).__name__}: {fault}")
+
+    def _spread(self, n: int, method: Method, fallback: str | None = None) -> list[Proposal]:
+        avoid = [row.candidate for row in self.observations.rows] + self._pending
+        found = constant.propose(
+            self._sampler,
+            n,
+            seed=self.seed,
+            index=self.index,
+            avoid=avoid,
+            method="random" if method.name == "random" else "sobol",
+            mode=method.mode,
+            n_observed=len(self.observations.measured),
+            fallback=fallback,
+        )
+        return [self._keep(replace(p, nearest=self._nearest(p.candidate))) for p in found]
+
+    def _optimise(self, surrogate: Surrogate, n: int, method: Method) -> list[Proposal]:
+        encoder, out = self._sampler.encoder, []
+        pending = encoder.codes(self._pending)
+        avoid = np.vstack([encoder.codes([row.candidate for row in self.observations.rows]), pending])
+        belief: Belief = surrogate.gp
+        if len(pending):
+            belief = surrogate.gp.condition(encoder.unit(pending))
+        incumbents = surrogate.best_codes(INCUMBENTS)
+        acquisition = _acquisition(method, surrogate)
+        for _ in range(n):
+            rng = np.random.default_rng([self.seed, self.index])
+            found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending)
+            if not np.isfinite(found.value):
+                raise FloatingPointError(f"{method.name} is {found.value}")
+            out.append(self._keep(self._explain(found, surrogate, method)))
+            pending, avoid = np.vstack([pending, found.code]), np.vstack([avoid, found.code])
+            if len(out) < n:
+                belief = surrogate.gp.condition(encoder.unit(pending))
+        return out
+
+    def _explain(self, found: Found, surrogate: Surrogate, method: Method) -> Proposal:
+        mean, sd = surrogate.predict(found.code[None])
+        return Proposal(
+            candidate=found.candidate,
+            mode=method.mode,
+            acquisition=method.name,
+            value=found.value,
+            mean=float(mean[0]),
+            sd=float(sd[0]),
+            model=surrogate.name,
+            seed=self.seed,
+            n_observed=surrogate.n,
+            nearest=self._nearest(found.candidate),
+        )
+
+    def _keep(self, proposal: Proposal) -> Proposal:
+        self._pending.append(dict(proposal.candidate))
+        self.index += 1
+        return proposal
+
+    def _nearest(self, candidate: Mapping[str, Value]) -> Nearest | None:
+        rows = self.observations.rows
+        if not rows:
+            return None
+        encoder = self._sampler.encoder
+        away = encoder.unit(encoder.codes(row.candidate for row in rows)) - encoder.unit(
+            encoder.codes([candidate])
+        )
+        distance = np.sqrt((away**2).sum(axis=1))
+        i = int(np.argmin(distance))
+        row: Observation = rows[i]
+        return Nearest(dict(row.candidate), row.value, float(distance[i]))
+
+    # -- belief ---------------------------------------------------------------
+    def predict(self, candidates: Iterable[Mapping[str, Value]]) -> tuple[Array, Array]:
+        """Mean (m,) and sd (m,) of the noise-free objective, in its own unit and sign.
+
+        Without a usable model: the mean and standard deviation of the results (0 and 1 where there are none).
+        """
+        rows = [self.space.canonical(candidate) for candidate in candidates]
+        with THREADS.limit(limits=1), np.errstate(all="ignore"):
+            surrogate = self._believe()
+            if not isinstance(surrogate, str):
+                return surrogate.predict(self._sampler.encoder.codes(rows))
+        values = self.observations.values()
+        mean, sd = (values.mean(), values.std()) if len(values) else (0.0, 1.0)
+        return np.full(len(rows), mean), np.full(len(rows), sd)
+
+    def diagnose(self) -> Diagnostics:
+        """How good the belief is; fields are None where there are too few results to say."""
+        with THREADS.limit(limits=1), np.errstate(all="ignore"):
+            surrogate = self._believe()
+            if isinstance(surrogate, str):
+                return Diagnostics(n=len(self.observations.measured))
+            return surrogate.diagnose(self._sampler.draw(512, np.random.default_rng(self.seed)))
+
+    def _believe(self) -> Surrogate | str:
+        """The fitted surrogate, or why there is none."""
+        if self._surrogate is None:
+            if not self.observations.measured:
+                return "no result yet" if not self.observations.rows else "no experiment has succeeded yet"
+            try:
+                self._surrogate = Surrogate(
+                    self._sampler.encoder, self.observations, maximise=self.objective.direction == "maximise"
+                )
+            except ARITHMETIC as fault:
+                return f"{type(fault).__name__}: {fault}"
+        return self._surrogate
+
+
+def _acquisition(method: Method, surrogate: Surrogate) -> Acquisition:
+    if method.name == "log_ei":
+        return LogExpectedImprovement(surrogate.best_mean())
+    if method.name == "variance":
+        return PosteriorStandardDeviation()
+    return UpperConfidenceBound(method.beta)

@@ -1,0 +1,265 @@
+"""Feasible designs over any space: boxes, logs, integers, categoricals, mixtures, linear constraints, tables.
+
+No proposal outside the space, ever: every candidate that leaves this module has been judged by
+`Space.violations`. Needs numpy and scipy only; everything is a function of (space, seed, index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from scipy.stats import qmc
+
+from campaigns.space import Space, Value
+from surrogates.encode import Array, Encoder
+from surrogates.errors import InfeasibleSpace
+from surrogates.polytope import Polytope
+
+Design = Literal["sobol", "random"]
+ENUMERABLE = 4096  # discrete spaces up to this size are listed and treated as a table
+BLOCK = 256  # designs in spaces without a low-discrepancy sequence come in blocks of this size
+CROWD = 8  # feasible points looked at for each point of such a block
+
+
+class Sampler:
+    """Draws from one space; build once, it analyses the constraints.
+
+    encoder   columns of the space
+    polytope  its linear constraints
+    pool      codes (n, p) of every candidate where these can be listed (a table, a small discrete space), else None
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.encoder = Encoder(space)
+        self.polytope = Polytope(self.encoder)
+        self._interior: tuple[Array, Array] | None = None
+        self._accepted: float | None = None
+        self.pool = self._rows() if self.encoder.table is not None else self._listed()
+        if self.pool is not None and len(self.pool) == 0:
+            raise InfeasibleSpace(
+                "no candidate satisfies the constraints of the space: its list of candidates is empty"
+            )
+
+    # -- single draws ---------------------------------------------------------
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """About uniform feasible codes (n, p): uniform over rows, the box (log where said) or the polytope."""
+        if self.pool is not None:
+            return self.pool[rng.integers(0, len(self.pool), n)]
+        p = self.encoder.n_parameters
+        if self.polytope.trivial:
+            return self.encoder.spread(rng.random((n, p)))
+        kept = self._reject(n, rng)
+        return kept if kept is not None else self._walk(n, rng)
+
+    def admits(self, codes: Array) -> Array:
+        """Whether each row of codes (n, p) is inside the constraints; bounds and levels are taken for granted."""
+        return self.polytope.holds(codes)
+
+    def settle(self, code: Array) -> dict[str, Value] | None:
+        """The candidate of one code (p,), repaired where rounding put it outside; None where that fails."""
+        e, polytope = self.encoder, self.polytope
+        if self.pool is not None:
+            return e.candidate(code)
+        code = e.snap(code[None])
+        if not polytope.trivial:
+            code = polytope.project(code, ~e.discrete)
+            if not polytope.holds(code)[0]:
+                repaired = polytope.repair(code[0])
+                if repaired is None:
+                    return None
+                code = repaired[None]
+            code = polytope.exact(code)
+        candidate = e.candidate(code[0])
+        return candidate if not self.space.violations(candidate) else self._inwards(code[0])
+
+    # -- designs --------------------------------------------------------------
+    def design(
+        self, n: int, *, seed: int, index: int = 0, method: Design = "sobol"
+    ) -> list[dict[str, Value]]:
+        """Candidates number index … index + n - 1 of the endless design that `seed` begins.
+
+        sobol   scrambled Sobol points in an open box; elsewhere (tables, mixtures, constraints) points that stand
+                for the whole space as evenly, by energy-distance herding of feasible points
+        random  independent draws; rows of a table come without replacement until all have been used
+        """
+        codes = [self._nth(i, seed, method) for i in range(index, index + n)]
+        return [self._sure(code, seed, i) for i, code in enumerate(codes, start=index)]
+
+    def _nth(self, i: int, seed: int, method: Design) -> Array:
+        if self.pool is not None:
+            order = self._order(seed, method)
+            return self.pool[order[i % len(order)]]
+        if method == "random":
+            return self.draw(1, np.random.default_rng([seed, i, 1]))[0]
+        if self.polytope.trivial:
+            return self._sobol(seed, i)
+        return self._block(seed, i // BLOCK)[i % BLOCK]
+
+    def _sobol(self, seed: int, i: int) -> Array:
+        block, within = divmod(i, BLOCK)
+        key = ("sobol", seed, block)
+        if key not in self._cache:
+            engine = qmc.Sobol(max(self.encoder.n_parameters, 1), rng=np.random.default_rng([seed, 2]))
+            if block:
+                engine.fast_forward(block * BLOCK)
+            cube = engine.random(BLOCK)[:, : self.encoder.n_parameters]
+            self._cache[key] = self.encoder.spread(cube)
+        return self._cache[key][within]
+
+    def _block(self, seed: int, block: int) -> Array:
+        key = ("block", seed, block)
+        if key not in self._cache:
+            crowd = self.draw(BLOCK * CROWD, np.random.default_rng([seed, block, 3]))
+            self._cache[key] = crowd[herd(self.encoder.unit(crowd), BLOCK)]
+        return self._cache[key]
+
+    def _order(self, seed: int, method: Design) -> Array:
+        assert self.pool is not None
+        key = (method, seed, 0)
+        if key not in self._cache:
+            rng = np.random.default_rng([seed, 4])
+            order = rng.permutation(len(self.pool))
+            if method == "sobol":
+                # The crowd is capped so that a million rows cost no more than a few thousand.
+                crowd = order[: BLOCK * CROWD]
+                first = crowd[herd(self.encoder.unit(self.pool[crowd]), min(BLOCK, len(crowd)))]
+                order = np.concatenate([first, order[~np.isin(order, first)]])
+            self._cache[key] = order
+        return self._cache[key]
+
+    @property
+    def _cache(self) -> dict[tuple[str, int, int], Array]:
+        return self.__dict__.setdefault("_designs", {})
+
+    # -- constrained draws ----------------------------------------------------
+    def _reject(self, n: int, rng: np.random.Generator) -> Array | None:
+        """Exact draws by rejection where at least one in fifty box draws is feasible, else None."""
+        if self.polytope.equality.any() or self._accepted == 0.0:
+            return None
+        p, found, tried = self.encoder.n_parameters, [], 0
+        while sum(map(len, found)) < n:
+            codes = self.encoder.spread(rng.random((max(4 * n, 256), p)))
+            kept = codes[self.polytope.holds(codes)]
+            tried += len(codes)
+            found.append(kept)
+            if sum(map(len, found)) < 0.02 * tried:
+                self._accepted = 0.0
+                return None
+        return np.concatenate(found)[:n]
+
+    def _walk(self, n: int, rng: np.random.Generator) -> Array:
+        """Hit-and-run on the relaxation, then the discrete parameters rounded and the others moved to fit."""
+        e, polytope = self.encoder, self.polytope
+        if self._interior is None:
+            self._interior = polytope.interior()
+        codes = e.spread(rng.random((n, e.n_parameters)))
+        walked = polytope.hit_and_run(*self._interior, n, rng)
+        codes[:, polytope.involved] = walked[:, polytope.involved]
+        if not (e.discrete & polytope.involved).any():
+            return codes
+        codes = polytope.project(e.snap(codes), ~e.discrete)
+        good = polytope.holds(codes)
+        if good.sum() >= max(1, n // 4):
+            return codes[rng.choice(np.flatnonzero(good), n)] if not good.all() else codes
+        rescued = [polytope.repair(code) for code in codes[~good][:32]]
+        fresh = [code for code in rescued if code is not None]
+        if not fresh and not good.any():
+            raise InfeasibleSpace(
+                "no candidate with allowed discrete values satisfies the constraints of the space"
+            )
+        options = np.vstack([codes[good], *fresh]) if fresh else codes[good]
+        return options[rng.integers(0, len(options), n)]
+
+    def _sure(self, code: Array, seed: int, index: int) -> dict[str, Value]:
+        candidate = self.settle(code)
+        rng = np.random.default_rng([seed, index, 5])
+        for _ in range(64):
+            if candidate is not None:
+                return candidate
+            candidate = self.settle(self.draw(1, rng)[0])
+        raise InfeasibleSpace(
+            "no feasible candidate was found; the constraints may leave no room within their tolerance"
+        )
+
+    def _inwards(self, code: Array) -> dict[str, Value] | None:
+        """The candidate moved off the boundary by as little as `Space.violations` asks for."""
+        e, polytope = self.encoder, self.polytope
+        if polytope.trivial:
+            return None
+        if self._interior is None:
+            self._interior = polytope.interior()
+        middle = code.copy()
+        middle[polytope.index] = e.low[polytope.index] + self._interior[0] * polytope.span[polytope.index]
+        for part in (1e-12, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.3, 1.0):
+            moved = np.where(e.discrete, code, (1 - part) * code + part * middle)
+            moved = polytope.exact(polytope.project(moved[None], ~e.discrete))
+            candidate = e.candidate(moved[0])
+            if not self.space.violations(candidate):
+                return candidate
+        return None
+
+    def _rows(self) -> Array:
+        """The rows of the table that satisfy the linear constraints; mixtures take them as they are."""
+        table = self.encoder.table
+        assert table is not None
+        narrow = slice(len(self.space.mixtures), None)
+        return table[self.polytope.holds(table, rows=narrow)] if self.space.constraints else table
+
+    def _listed(self) -> Array | None:
+        """Codes of all candidates of a small all-discrete space that satisfy the constraints."""
+        e = self.encoder
+        if not e.discrete.all():
+            return None
+        size = 1.0
+        for j, levels in enumerate(e.levels):
+            size *= len(levels) if len(levels) else e.high[j] - e.low[j] + 1
+            if size > ENUMERABLE:
+                return None
+        axes = [
+            levels if len(levels) else np.arange(e.low[j], e.high[j] + 1) for j, levels in enumerate(e.levels)
+        ]
+        codes = np.array(list(product(*axes)), float).reshape(-1, e.n_parameters)
+        codes = codes[self.polytope.holds(codes)]
+        return codes[[not self.space.violations(e.candidate(code)) for code in codes]]
+
+
+def herd(points: Array, n: int, reference: Array | None = None) -> Array:
+    """Indices (n,) of points that stand for all of `points` (N, d), each prefix as well as it can.
+
+    Greedy minimisation of the energy distance to `reference` (default: the points themselves, at most 1024 of
+    them): support points (Mak and Joseph, Ann. Stat. 46, 2018), sequentially as in kernel herding (Chen, Welling
+    and Smola, UAI 2010). Unlike maximin it does not run to the corners.
+    """
+    reference = points if reference is None else reference
+    reference = reference[np.linspace(0, len(reference) - 1, min(len(reference), 1024)).astype(int)]
+    pull = distances(points, reference).mean(axis=1)
+    push, taken, chosen = np.zeros(len(points)), np.zeros(len(points), bool), []
+    for k in range(min(n, len(points))):
+        score = np.where(taken, np.inf, pull - push / (k + 1))
+        best = int(np.argmin(score))
+        chosen.append(best)
+        taken[best] = True
+        push += distances(points, points[best][None])[:, 0]
+    return np.array(chosen, int)
+
+
+def distances(a: Array, b: Array) -> Array:
+    """Euclidean distances (len(a), len(b))."""
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(square, 0.0))
+
+
+def design(
+    space: Space, n: int, *, seed: int, index: int = 0, method: Design = "sobol"
+) -> list[dict[str, Value]]:
+    """`Sampler(space).design(...)` for a single call."""
+    return Sampler(space).design(n, seed=seed, index=index, method=method)
+
+
+def key(candidate: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """What makes two canonical candidates the same one."""
+    return tuple(sorted(candidate.items()))

@@ -1,0 +1,90 @@
+"""One JSON request, one JSON reply, the same every time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from campaigns.space import Space
+from surrogates import constant
+from surrogates.errors import SpaceExhausted
+from surrogates.planner import Method, Planner
+from surrogates.sampling import design
+from surrogates.service import handle
+from tests.surrogates.spaces import SCORE, box, mixed, mixture, pool
+
+SPACES = {"box": box(3), "mixed": mixed(), "mixture": mixture(), "pool": pool()}
+
+
+def request(space: Space, told: int = 6, **changes: Any) -> dict[str, Any]:
+    values = np.random.default_rng(0).normal(size=told).tolist()
+    rows = [
+        {"candidate": c, "value": None if i == 2 else v, "sigma": 0.1, "failed": i == 2}
+        for i, (c, v) in enumerate(zip(design(space, told, seed=0), values, strict=True))
+    ]
+    whole = {
+        "op": "propose",
+        "space": space.model_dump(mode="json"),
+        "objectives": [SCORE.model_dump(mode="json")],
+        "observations": rows,
+        "pending": design(space, 1, seed=0, index=told),
+        "n": 2,
+        "method": {"mode": "optimise", "name": "ucb", "beta": 2.0},
+        "seed": 5,
+        "index": 7,
+    } | changes
+    return json.loads(json.dumps(whole, allow_nan=False))
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_reply_is_json_and_repeatable(space: Space) -> None:
+    asked = request(space)
+    first, second = (json.dumps(handle(asked), allow_nan=False) for _ in range(2))
+    assert first == second
+    reply = json.loads(first)
+    assert len(reply["proposals"]) == 2
+    assert all(space.violations(p["candidate"]) == [] for p in reply["proposals"])
+    assert all(p["n_observed"] == 5 and p["fallback"] is None for p in reply["proposals"])
+    assert reply["diagnostics"]["n"] == 5
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_service_and_a_planner_agree(space: Space) -> None:
+    asked = request(space)
+    planner = Planner(space, [SCORE], seed=5, index=7)
+    for row in asked["observations"]:
+        planner.tell(row["candidate"], row["value"], sigma=row["sigma"], failed=row["failed"])
+    planner.expect(asked["pending"][0])
+    assert [p.to_json() for p in planner.ask(2, Method(**asked["method"]))] == handle(asked)["proposals"]
+
+
+def test_nothing_told() -> None:
+    reply = handle(request(box(2), 0, pending=[]))
+    assert reply["diagnostics"] is None
+    assert reply["proposals"][0]["fallback"] == "no result yet"
+
+
+def test_a_request_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="op"):
+        handle(request(box(2), op="rewind"))
+    with pytest.raises(KeyError):
+        handle({"op": "propose"})
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_constant_belief_avoids_what_it_is_told_to(space: Space) -> None:
+    first = constant.propose(space, 3, seed=1, index=0)
+    assert first == constant.propose(space, 3, seed=1, index=0)
+    again = constant.propose(space, 3, seed=1, index=0, avoid=[p.candidate for p in first])
+    assert all(p.candidate not in [q.candidate for q in first] for p in again)
+    assert all(space.violations(p.candidate) == [] for p in first + again)
+
+
+def test_the_constant_belief_says_when_nothing_is_left() -> None:
+    space = pool(12)
+    everything = constant.propose(space, 12, seed=0, index=5)
+    with pytest.raises(SpaceExhausted):
+        constant.propose(space, 1, seed=0, index=0, avoid=[p.candidate for p in everything])
