@@ -22,8 +22,8 @@ from campaigns.campaign import (
     Schedule,
     Step,
     Until,
+    objective_problems,
 )
-from campaigns.campaign import objective_problems
 from campaigns.collect import Collector
 from campaigns.errors import CampaignError, Path, Problem, did_you_mean, shown
 from campaigns.limits import limit_problems
@@ -31,7 +31,7 @@ from campaigns.model import NAME
 from campaigns.parameters import Fixed
 from campaigns.plan import plan_problems
 from campaigns.recipe import DEVICE, Argument, recipe_problems, unused_problems
-from campaigns.units import UnitError, begins_with_number, convert, same_dimension
+from campaigns.units import begins_with_number
 from campaigns.yaml_reader import Document
 
 VERSION = 1

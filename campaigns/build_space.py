@@ -276,7 +276,7 @@ def _inline_rows(
         values = _row(found, raw, free, path)
         broken = broken or values is None
         rows |= {values} if values is not None else set()
-    return None if broken else sorted(rows)  # type: ignore[type-var]
+    return None if broken else sorted(rows)
 
 
 def _row(

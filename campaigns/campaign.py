@@ -6,10 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
-from typing_extensions import Self
 
 from campaigns.budget import Budget
 from campaigns.errors import Problem, did_you_mean, shown

@@ -107,8 +107,8 @@ class LinearConstraint(BaseCampaignModel):
 
 def tie_problems(
     parameters: Mapping[str, AnyParameter],
-    mixtures: Mapping[int | str, Mixture],
-    constraints: Mapping[int | str, LinearConstraint],
+    mixtures: Mapping[str, Mixture],
+    constraints: Mapping[int, LinearConstraint],
     *,
     names: Sequence[str],
 ) -> Iterator[Problem]:
@@ -191,8 +191,8 @@ def interval(parameter: AnyParameter) -> tuple[float, float]:
 
 def _feasibility(
     parameters: Mapping[str, AnyParameter],
-    mixtures: Mapping[int | str, Mixture],
-    constraints: Mapping[int | str, LinearConstraint],
+    mixtures: Mapping[str, Mixture],
+    constraints: Mapping[int, LinearConstraint],
 ) -> Iterator[Problem]:
     """Whether any candidate meets every constraint, whole numbers and levels relaxed to their intervals.
 
@@ -237,8 +237,8 @@ def _feasibility(
 
 def _has_witness(
     parameters: Mapping[str, AnyParameter],
-    mixtures: Mapping[int | str, Mixture],
-    constraints: Mapping[int | str, LinearConstraint],
+    mixtures: Mapping[str, Mixture],
+    constraints: Mapping[int, LinearConstraint],
 ) -> bool:
     boxes = {name: interval(p) for name, p in parameters.items() if isinstance(p, NUMERIC)}
     for share in (0.5, 0.0, 1.0, 0.25, 0.75):
@@ -258,8 +258,8 @@ def _has_witness(
 
 def _solvable(
     parameters: Mapping[str, AnyParameter],
-    mixtures: Mapping[int | str, Mixture],
-    constraints: Mapping[int | str, LinearConstraint],
+    mixtures: Mapping[str, Mixture],
+    constraints: Mapping[int, LinearConstraint],
 ) -> bool:
     from scipy.optimize import linprog
 

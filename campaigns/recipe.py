@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from campaigns.errors import Problem, did_you_mean, shown
-from campaigns.model import BaseCampaignModel, Name, Value
+from campaigns.model import BaseCampaignModel, Name
 from campaigns.units import known, unknown_unit
 
 DEVICE = r"^[A-Za-z][A-Za-z0-9_-]*$"

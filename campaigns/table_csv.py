@@ -35,7 +35,7 @@ def read_table(path: Path, headers: Mapping[str, str], parameters: Sequence[AnyP
     free = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            return sorted(set(_rows(csv.reader(lines, strict=True), path, headers, free)))  # type: ignore[type-var]
+            return sorted(set(_rows(csv.reader(lines, strict=True), path, headers, free)))
     except OSError as error:
         raise TableRefused(
             [Fault("E232", wanted="a CSV file", got=error.strerror or str(error), file=str(path))]

@@ -1,30 +1,32 @@
 """Units of measurement, by pint. Text in, floats out: nothing else in the project knows pint.
 
-The registry costs about 0.2 s to import and build, so it is made only when a unit is met that `EVERYDAY` does
-not list, or when numbers must be converted; pint's own cache in the user's cache directory halves that.
+pint takes longer to import and to build its registry than everything else of a validation together. So the
+everyday units come from `everyday_units.json`, a table that pint itself made (`snapshot`) and a test holds
+against it; pint is loaded when any other unit is met, with its own cache in the user's cache directory.
 Absolute temperatures convert with their offset (25 degC = 298.15 K).
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
 
 from campaigns.errors import Path, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-# Known without asking pint, and the words of 'did you mean'. A test holds each against pint.
-EVERYDAY = frozenset(
-    "% K degC °C Pa kPa MPa GPa bar mbar s ms min h d rpm Hz kHz rad deg rad/s m cm mm um nm m^2 cm^2 g mg ug kg"
-    " L mL uL uL/min mL/min mL/h M mM mol mmol mol/L g/L mg/mL eV meV V mV A mA W J S S/cm S/m ohm"
-    " cm^2/V/s K/min K/s J/m^2 MPa*m^0.5 g/cm^3 mm/s ppm".split()
-) | {"mol %", "wt %", "at %", "vol %"}
 # Of what a percentage is one: numbers on different bases are no more alike than a length and a time.
 BASES = ("mol", "wt", "at", "vol")
 
+_ANGLE = re.compile(
+    r"(?<![A-Za-z])(?:[mµu]?rad|radians?|deg|degrees?|rpm|rps|revolutions?(?:_per_(?:minute|second))?|turns?|cycles?"
+    r"|arcmin(?:ute)?s?|arcsec(?:ond)?s?)(?![A-Za-z])|°(?!C|F)"
+)
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\d.])\s*(\D.*?)?\s*", re.DOTALL)
 _BASIS = re.compile(rf"({'|'.join(BASES)})\s?%")
 # The whole grammar of a unit. pint reads arithmetic as well (`m**9**9`); a campaign file may not make it compute.
@@ -36,6 +38,23 @@ _LONGEST_UNIT = 60
 
 class UnitError(ValueError):
     """A unit nobody knows, or a conversion between things that are not alike."""
+
+
+@lru_cache(maxsize=1)
+def everyday() -> Mapping[str, tuple[str, float, float]]:
+    """The units that need no pint: name -> (dimension, factor, offset); base value = factor * value + offset."""
+    text = (FilePath(__file__).parent / "everyday_units.json").read_text(encoding="utf-8")
+    return {unit: (str(row[0]), float(row[1]), float(row[2])) for unit, row in json.loads(text).items()}
+
+
+def snapshot(units: Iterable[str]) -> dict[str, tuple[str, float, float]]:
+    """What `everyday_units.json` holds, made by pint for the units given."""
+    table = {}
+    for unit in units:
+        parsed = _parsed(unit)
+        one, zero = (_registry().Quantity(number, parsed).to_base_units().magnitude for number in (1.0, 0.0))
+        table[unit] = (str(parsed.dimensionality), float(one - zero) if zero else float(one), float(zero))
+    return table
 
 
 @lru_cache(maxsize=1)
@@ -74,7 +93,7 @@ def _split(unit: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(unit: str) -> object:
+def _parsed(unit: str) -> Any:
     """The pint unit. Raises UnitError for whatever pint cannot read."""
     basis_less = _split(unit)[1]
     if not basis_less:
@@ -86,13 +105,13 @@ def _parsed(unit: str) -> object:
     try:
         return _registry().parse_units(basis_less)
     except (pint.PintError, ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
-        raise UnitError(f"unknown unit {unit[:40]!r}; {did_you_mean(unit, sorted(EVERYDAY))}") from error
+        raise UnitError(f"unknown unit {unit[:40]!r}; {did_you_mean(unit, everyday())}") from error
 
 
 @lru_cache(maxsize=4096)
 def known(unit: str) -> bool:
     """Whether the unit can be read. The empty text is the unit of plain numbers."""
-    if not unit or unit in EVERYDAY:
+    if not unit or unit in everyday():
         return True
     try:
         _parsed(unit)
@@ -111,12 +130,12 @@ def convert(value: float, unit: str, to: str) -> float:
         return float(value)
     if not same_dimension(unit, to):
         raise UnitError(f"{unit or 'a plain number'} cannot be converted to {to or 'a plain number'}")
-    import pint
-
-    try:
-        result = float(_registry().Quantity(float(value), _parsed(unit)).to(_parsed(to)).magnitude)
-    except (pint.PintError, ArithmeticError) as error:
-        raise UnitError(f"{unit} cannot be converted to {to}: {error}") from error
+    table = everyday()
+    if unit in table and to in table:
+        (_, factor, offset), (_, factor_to, offset_to) = table[unit], table[to]
+        result = (float(value) * factor + (offset - offset_to)) / factor_to
+    else:
+        result = _by_pint(float(value), unit, to)
     if result - result != 0:
         raise UnitError(f"{value} {unit} is not a finite number of {to}")
     return result
@@ -127,11 +146,24 @@ def same_dimension(a: str, b: str) -> bool:
     """Whether numbers in `a` can be converted to `b`. Raises UnitError where one of them is unknown."""
     if a == b and known(a):
         return True
-    first, second = _parsed(a), _parsed(b)
+    table = everyday()
+    if a in table and b in table:
+        alike = table[a][0] == table[b][0]
+    else:
+        alike = bool(_parsed(a).dimensionality == _parsed(b).dimensionality)
     basis_a, basis_b = _split(a)[0], _split(b)[0]
-    if basis_a and basis_b and basis_a != basis_b:
-        return False
-    return bool(first.dimensionality == second.dimensionality)  # type: ignore[attr-defined]
+    # To pint an angle is a plain number, which makes 60 rpm 6.28 Hz and 1 deg 1.7 %.
+    alike = alike and bool(_ANGLE.search(a)) == bool(_ANGLE.search(b))
+    return alike and (not basis_a or not basis_b or basis_a == basis_b)
+
+
+def _by_pint(value: float, unit: str, to: str) -> float:
+    import pint
+
+    try:
+        return float(_registry().Quantity(value, _parsed(unit)).to(_parsed(to)).magnitude)
+    except (pint.PintError, ArithmeticError) as error:
+        raise UnitError(f"{unit} cannot be converted to {to}: {error}") from error
 
 
 def parse_quantity(text: str) -> tuple[float, str]:
@@ -146,9 +178,7 @@ def parse_quantity(text: str) -> tuple[float, str]:
     if value - value != 0:
         raise UnitError(f"{text[:40]!r} is not a finite number")
     if not known(unit):
-        raise UnitError(
-            f"unknown unit {unit[:40]!r} in {text[:40]!r}; {did_you_mean(unit, sorted(EVERYDAY))}"
-        )
+        raise UnitError(f"unknown unit {unit[:40]!r} in {text[:40]!r}; {did_you_mean(unit, everyday())}")
     return value, unit
 
 
@@ -164,5 +194,5 @@ def unknown_unit(unit: str, at: Path) -> Problem:
         at,
         wanted="a unit of measurement",
         got=repr(unit[:60]),
-        cure=did_you_mean(unit, sorted(EVERYDAY)) or "write it as in 'cm^2/V/s', '%', 'uL/min'",
+        cure=did_you_mean(unit, everyday()) or "write it as in 'cm^2/V/s', '%', 'uL/min'",
     )

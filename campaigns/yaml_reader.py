@@ -126,13 +126,15 @@ def _decoded(text: str | bytes, file: str) -> str:
         )
     if isinstance(text, bytes):
         try:
-            text = text.decode("utf-8")
+            decoded = text.decode("utf-8")
         except UnicodeDecodeError as error:
             before = text[: error.start].decode("utf-8")
             got = f"byte 0x{text[error.start]:02x}"
             cure = "save the file as UTF-8"
             raise refuse("E102", before, wanted="UTF-8", got=got, cure=cure) from None
-    text = text.removeprefix("\ufeff")
+    else:
+        decoded = text
+    text = decoded.removeprefix("\ufeff")
     found = _ODD.search(text)
     if found is not None:
         got = f"character U+{ord(found[0]):04X}"

@@ -50,7 +50,9 @@ class HostClient:
             if process is None and holder(self.spec.directory) is None:
                 process = self._spawn()
             elif process is not None and process.poll() not in (None, 0):
-                raise HostGone(f"host {self.spec.name} ended at its start with code {process.returncode}: {self._last_words()}")
+                raise HostGone(
+                    f"host {self.spec.name} ended at its start with code {process.returncode}: {self._last_words()}"
+                )
             if asyncio.get_running_loop().time() > deadline:
                 raise HostGone(f"host {self.spec.name} did not answer within {within_s:g} s")
             await asyncio.sleep(0.02)
@@ -74,7 +76,9 @@ class HostClient:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return lines[-1] if lines else "it said nothing"
 
-    async def ask(self, request: Mapping[str, Any], *, within_s: float | None = None, urgent: bool = False) -> Reply:
+    async def ask(
+        self, request: Mapping[str, Any], *, within_s: float | None = None, urgent: bool = False
+    ) -> Reply:
         """Send one request and wait for its reply; `HostGone` when the connection breaks or time is up."""
         if not self._lines:
             raise HostGone(f"host {self.spec.name} is not connected")
@@ -83,7 +87,9 @@ class HostClient:
             async with asyncio.timeout(within_s):
                 reply = await line.ask(request)
         except TimeoutError as error:
-            raise HostGone(f"host {self.spec.name} did not answer {request['op']!r} within {within_s:g} s") from error
+            raise HostGone(
+                f"host {self.spec.name} did not answer {request['op']!r} within {within_s:g} s"
+            ) from error
         if "error" in reply:
             raise HostGone(f"host {self.spec.name}: {reply['error']}")
         return reply

@@ -77,6 +77,7 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         if _checked(seconds) == 0:
+            self._changes += 1  # whoever is due now is due before any jump
             await asyncio.sleep(0)
             return
         task = asyncio.current_task()

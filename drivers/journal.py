@@ -105,13 +105,18 @@ class Journal:
         self.epoch = epoch
         lines = [_line({"fact": "fence", "epoch": epoch})]
         lines += [_line({"fact": "begun", "id": i}) for i in sorted(self._begun)]
-        lines += [_line({"fact": "ended", "id": i, "outcome": o.model_dump(mode="json")}) for i, o in self._ended.items()]
+        lines += [
+            _line({"fact": "ended", "id": i, "outcome": o.model_dump(mode="json")})
+            for i, o in self._ended.items()
+        ]
         await asyncio.to_thread(self._rewrite, b"".join(lines))
 
     def _rewrite(self, data: bytes) -> None:
         temporary = self.path.with_suffix(".new")
         try:
-            fresh = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fresh = os.open(
+                temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
             _write_all(fresh, data)
             os.fsync(fresh)
             temporary.replace(self.path)
@@ -133,7 +138,9 @@ class Journal:
 
         A repeatable act need not be durable: lost, it is simply done again.
         """
-        await self._append({"fact": "ended", "id": action_id, "outcome": outcome.model_dump(mode="json")}, durable)
+        await self._append(
+            {"fact": "ended", "id": action_id, "outcome": outcome.model_dump(mode="json")}, durable
+        )
         self._ended[action_id] = outcome
 
     async def _append(self, record: Mapping[str, Any], durable: bool) -> None:

@@ -7,11 +7,12 @@ says about an action whose end nobody saw).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 Argument = bool | int | float | str
 
@@ -99,11 +100,16 @@ class Reading(Value):
     `value` may be NaN or infinite: that is what broken instruments say, and the engine must see it to reject it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
 
     value: float
     unit: str = ""
     sigma: float | None = None
+
+    @field_serializer("value", "sigma", when_used="json")
+    def _as_json(self, number: float | None) -> float | str | None:
+        """JSON has no NaN; validation reads these words back as the numbers they name."""
+        return number if number is None or math.isfinite(number) else str(number)
 
 
 class Outcome(Value):

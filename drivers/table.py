@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+CONSTANT, TINY = 1e-12, 1e-100  # relative and absolute width below which a column counts as constant
 SAME = 1e-9  # of a column's range: what a decimal's way through text and back may cost
 
 
@@ -32,8 +33,9 @@ class Match:
 class MeasuredTable:
     """The wanted columns of a CSV file. `inputs` and `outputs` are column names; others are not looked at.
 
-    An input column without a single number in it is categorical. Raises SettingsError for a file that is no
-    such table: unreadable, empty, a column missing, a cell empty or (unless categorical) no finite number.
+    An input column is categorical if fewer than half of its cells are numbers; otherwise every cell must be.
+    Raises SettingsError for a file that is no such table: unreadable, empty, a column missing, a row longer
+    than the header, a cell empty or (unless categorical) no finite number.
     """
 
     def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -51,7 +53,9 @@ class MeasuredTable:
             self._values[:, i] = _numbers(frame, column, path)
         self._low, self._high = self._values.min(axis=0), self._values.max(axis=0)
         spans = self._high - self._low
-        self._spans = np.where(spans > 0, spans, 1.0)
+        # A range of rounding errors is no range: divided by it, any other value would be infinitely far.
+        largest = np.maximum(np.abs(self._low), np.abs(self._high))
+        self._spans = np.where(spans > np.maximum(CONSTANT * largest, TINY), spans, 1.0)
         self._scaled = (self._values - self._low) / self._spans
 
     def bounds(self, column: str) -> tuple[float, float]:
@@ -117,13 +121,13 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             raise SettingsError(
                 f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, names))}"
             )
-        places = [names.index(column) for column in columns]
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            # All columns are read, also those not asked for: only then is a row that is too long, in which
+            # every value may be in the wrong place, an error.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path,
                 encoding="utf-8-sig",
-                usecols=sorted(set(places)),
                 index_col=False,
                 keep_default_na=False,
                 na_values=[],
@@ -142,7 +146,7 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def _is_numeric(column: pd.Series) -> bool:
     import pandas as pd
 
-    return column.dtype != bool and bool(pd.to_numeric(column, errors="coerce").notna().any())
+    return column.dtype != bool and bool(pd.to_numeric(column, errors="coerce").notna().mean() >= 0.5)
 
 
 def _numbers(frame: pd.DataFrame, column: str, path: Path) -> np.ndarray:
@@ -164,7 +168,7 @@ def _texts(frame: pd.DataFrame, column: str, path: Path) -> np.ndarray:
     import numpy as np
 
     texts = frame[column].astype(str).str.strip().to_numpy(dtype=object)
-    bad = np.flatnonzero((texts == "") | frame[column].isna().to_numpy())
+    bad = np.flatnonzero(texts == "")
     if len(bad):
         raise SettingsError(f"{path}, column {column!r}, data row {bad[0] + 1}: the cell is empty")
     return texts

@@ -62,14 +62,22 @@ class Adviser:
             reply = await self.brain.ask(request, within_s=self._within_s)
         except BrainFailed as failed:
             log.warning("the planner did not answer", reason=str(failed))
-            advice = await self._constant(ask, state, campaign, request, fallback=f"the planner failed: {failed}")
+            advice = await self._constant(
+                ask, state, campaign, request, fallback=f"the planner failed: {failed}"
+            )
             return replace(advice, failure=str(failed))
         if "exhausted" in reply:
             return Advice(ask, [], None, exhausted=reply["exhausted"], n_told=state.n_told)
         return Advice(ask, reply["proposals"], reply["diagnostics"], n_told=state.n_told)
 
     async def _constant(
-        self, ask: Ask, state: LabState, campaign: CampaignFile, request: Mapping[str, Any], *, fallback: str | None
+        self,
+        ask: Ask,
+        state: LabState,
+        campaign: CampaignFile,
+        request: Mapping[str, Any],
+        *,
+        fallback: str | None,
     ) -> Advice:
         phase = campaign.plan[ask.phase]
         design = phase.method if phase.mode == "explore" else "sobol"
@@ -81,7 +89,12 @@ class Adviser:
 
 
 def _explore(
-    ask: Ask, campaign: CampaignFile, request: Mapping[str, Any], design: Any, fallback: str | None, n_told: int
+    ask: Ask,
+    campaign: CampaignFile,
+    request: Mapping[str, Any],
+    design: Any,
+    fallback: str | None,
+    n_told: int,
 ) -> Advice:
     from surrogates.constant import propose
     from surrogates.errors import SpaceExhausted
@@ -124,7 +137,11 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "observations": observations,
         "pending": pending,
         "n": ask.n,
-        "method": {"mode": phase.mode, "name": phase.method, "beta": 2.0 if phase.beta is None else phase.beta},
+        "method": {
+            "mode": phase.mode,
+            "name": phase.method,
+            "beta": 2.0 if phase.beta is None else phase.beta,
+        },
         "seed": campaign.seed,
         "index": len(state.experiments),
     }
@@ -138,13 +155,11 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
     if advice.exhausted:
         yield Event(CAMPAIGN, "campaign.ending", {"reason": f"space: {advice.exhausted}"})
         return
-    diagnosed = advice.diagnostics is not None and advice.n_told == state.n_told
-    if diagnosed:
+    if advice.diagnostics is not None:
         yield Event("model", "model.diagnosed", {"n_told": advice.n_told, "diagnostics": advice.diagnostics})
-    if advice.ask.diagnose and diagnosed:
         told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.n_told)
-        if rules.phase_over(told, campaign) is not None:
-            return
+        if advice.ask.diagnose and rules.phase_over(told, campaign) is not None:
+            return  # the answer itself ends the phase: its candidates were chosen by the wrong method
     number = len(state.experiments)
     for proposal in advice.proposals:
         number += 1

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
 
 from campaigns.campaign import Campaign, Quantity, Reference, Step
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
-from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Value
+from campaigns.space import Categorical, Fixed, Integer, Ordinal, Parameter, Space, Value
 from campaigns.units import UnitError, convert, same_dimension
 from drivers.host.spec import Bound
 from drivers.protocol import ActionSpec, Argument, ParameterSpec
 from orchestrator.labfile import Laboratory
+
+
+ROUNDING = 1e-12  # relative: some thousand times what a conversion loses
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,27 @@ class Affine:
 
     @classmethod
     def between(cls, unit: str, to: str) -> Affine:
-        """Raises UnitError where the dimensions differ. An empty unit on either side passes numbers on as they are."""
-        if not unit or not to or unit == to:
+        """Raises UnitError where the dimensions differ. A number without a unit is taken to be in `to` already."""
+        if not unit or unit == to:
             return cls()
         zero = convert(0.0, unit, to)
         return cls(convert(1.0, unit, to) - zero, zero)
 
     def __call__(self, value: float) -> float:
         return value * self.scale + self.offset
+
+    def within(self, value: float, bounds: Iterable[Bound]) -> float:
+        """`value` converted; where only the rounding of the conversion carried it over a bound, the bound itself.
+
+        So a limit of 520 K can be met exactly from degC, and guard and host compare without any tolerance.
+        """
+        number = self(value)
+        slack = ROUNDING * (abs(value * self.scale) + abs(self.offset))
+        for bound in bounds:
+            for end in (bound.at_least, bound.at_most):
+                if end is not None and abs(number - end) <= slack:
+                    return end
+        return number
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,9 @@ class BoundStep:
     fixed: Mapping[str, Argument]
     varied: Mapping[str, tuple[str, Affine]]  # argument -> parameter, conversion
     integers: frozenset[str]
-    limits: Mapping[str, tuple[Bound, ...]]  # argument -> limits of the campaign and of the lab, device's unit
+    limits: Mapping[
+        str, tuple[Bound, ...]
+    ]  # argument -> limits of the campaign and of the lab, device's unit
     gives: Mapping[str, Gift]
 
     def arguments(self, candidate: Mapping[str, Value]) -> dict[str, Argument]:
@@ -68,8 +85,12 @@ class BoundStep:
             elif name in self.integers:
                 out[name] = round(conversion(value))
             else:
-                out[name] = float(conversion(value))
+                out[name] = float(conversion.within(value, self.bounds(name)))
         return out
+
+    def bounds(self, name: str) -> tuple[Bound, ...]:
+        """Every bound on an argument: the device's own, then those of the laboratory and of the campaign."""
+        return (own_bound(self.spec.parameters[name]), *self.limits.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -94,7 +115,9 @@ class _Faults:
 def bind_campaign(campaign: Campaign, laboratory: Laboratory, *, source: str = "") -> BoundCampaign:
     """Check the recipe against the laboratory. Raises CampaignError with all faults (E302..E311)."""
     faults = _Faults(source)
-    steps = [s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None]
+    steps = [
+        s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None
+    ]
     if faults.found:
         raise CampaignError(faults.found)
     return BoundCampaign(campaign, laboratory, tuple(steps))
@@ -121,7 +144,13 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
     for name, declared in spec.parameters.items():
         if name not in step.arguments:
             if declared.default is None:
-                faults.add("E305", step, f"with.{name}", f"{step.device}.{step.verb} needs {name!r}", f"add {name}: …")
+                faults.add(
+                    "E305",
+                    step,
+                    f"with.{name}",
+                    f"{step.device}.{step.verb} needs {name!r}",
+                    f"add {name}: …",
+                )
             else:
                 fixed[name] = declared.default
             continue
@@ -129,7 +158,7 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
         given = step.arguments[name]
         if isinstance(given, Reference):
             parameter = campaign.space.parameter(given.parameter)
-            conversion = _vary(step, name, declared, parameter, limits[name], faults)
+            conversion = _vary(step, name, declared, parameter, campaign.space, limits[name], faults)
             varied[name] = (parameter.name, conversion)
         else:
             fixed[name] = _fix(step, name, declared, given, limits[name], faults)
@@ -144,7 +173,13 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
 
 
 def _vary(
-    step: Step, name: str, declared: ParameterSpec, parameter: Parameter, limits: tuple[Bound, ...], faults: _Faults
+    step: Step,
+    name: str,
+    declared: ParameterSpec,
+    parameter: Parameter,
+    space: Space,
+    limits: tuple[Bound, ...],
+    faults: _Faults,
 ) -> Affine:
     """Check a parameter's whole range against an argument: what may be proposed must be possible."""
     where = f"with.{name}"
@@ -162,14 +197,23 @@ def _vary(
     if declared.kind == "integer" and not isinstance(parameter, Integer):
         faults.add("E306", step, where, f"wants whole numbers and ${parameter.name} is {parameter.kind}")
     conversion = _conversion(step, where, parameter.unit, declared, faults)
-    ends = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.high)
+    ends: Sequence[float]
+    if space.allowed is not None:  # only its rows can be proposed, whatever the parameter's own range
+        ends = sorted(float(cell) for cell in space.allowed.column(parameter.name))
+    else:
+        ends = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.high)
     for end in (ends[0], ends[-1]):
         _check_bounds(step, where, conversion(end), declared, limits, faults, f"${parameter.name} reaches")
     return conversion
 
 
 def _fix(
-    step: Step, name: str, declared: ParameterSpec, given: Quantity | Value, limits: tuple[Bound, ...], faults: _Faults
+    step: Step,
+    name: str,
+    declared: ParameterSpec,
+    given: Quantity | Value,
+    limits: tuple[Bound, ...],
+    faults: _Faults,
 ) -> Argument:
     where = f"with.{name}"
     if isinstance(given, str):
@@ -195,18 +239,26 @@ def _fix(
 
 def _quantity(parameter: Fixed) -> Quantity | Value:
     value = parameter.value
-    return Quantity(value=float(value), unit=parameter.unit) if parameter.unit and not isinstance(value, str) else value
+    return (
+        Quantity(value=float(value), unit=parameter.unit)
+        if parameter.unit and not isinstance(value, str)
+        else value
+    )
 
 
 def _conversion(step: Step, where: str, unit: str, declared: ParameterSpec, faults: _Faults) -> Affine:
     try:
         return Affine.between(unit, declared.unit)
     except UnitError:
-        faults.add("E307", step, where, f"wanted a unit like {declared.unit!r}, got {unit!r}", "write the right unit")
+        faults.add(
+            "E307", step, where, f"wanted a unit like {declared.unit!r}, got {unit!r}", "write the right unit"
+        )
         return Affine()
 
 
-def _check_words(step: Step, where: str, declared: ParameterSpec, words: tuple[str, ...], faults: _Faults) -> None:
+def _check_words(
+    step: Step, where: str, declared: ParameterSpec, words: tuple[str, ...], faults: _Faults
+) -> None:
     if declared.kind == "text":
         return
     if declared.kind != "choice":
@@ -218,7 +270,13 @@ def _check_words(step: Step, where: str, declared: ParameterSpec, words: tuple[s
 
 
 def _check_bounds(
-    step: Step, where: str, value: float, declared: ParameterSpec, limits: tuple[Bound, ...], faults: _Faults, says: str
+    step: Step,
+    where: str,
+    value: float,
+    declared: ParameterSpec,
+    limits: tuple[Bound, ...],
+    faults: _Faults,
+    says: str,
 ) -> None:
     for bound in (Bound(at_least=declared.at_least, at_most=declared.at_most), *limits):
         crossed = crossing(value, bound)
@@ -243,7 +301,12 @@ def crossing(value: float, bound: Bound) -> str:
 
 
 def _limits(
-    step: Step, name: str, declared: ParameterSpec, campaign: Campaign, laboratory: Laboratory, faults: _Faults
+    step: Step,
+    name: str,
+    declared: ParameterSpec,
+    campaign: Campaign,
+    laboratory: Laboratory,
+    faults: _Faults,
 ) -> Iterator[Bound]:
     lab = laboratory.limits[step.device].get(f"{step.verb}.{name}")
     if lab is not None:
@@ -253,10 +316,13 @@ def _limits(
             continue
         try:
             ends = [
-                None if q is None else Affine.between(q.unit, declared.unit)(q.value) for q in (limit.at_least, limit.at_most)
+                None if q is None else Affine.between(q.unit, declared.unit)(q.value)
+                for q in (limit.at_least, limit.at_most)
             ]
         except UnitError:
-            faults.add("E311", step, f"with.{name}", f"the limit {limit.key} has a unit unlike {declared.unit!r}")
+            faults.add(
+                "E311", step, f"with.{name}", f"the limit {limit.key} has a unit unlike {declared.unit!r}"
+            )
             continue
         yield Bound(at_least=ends[0], at_most=ends[1])
 
@@ -274,8 +340,11 @@ def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) ->
             continue
         unit = units.get(name) or declared.unit
         if declared.unit and not same_dimension(declared.unit, unit):
-            faults.add("E310", step, f"gives.{name}", f"{reading} comes in {declared.unit!r}, the objective is in {unit!r}")
+            faults.add(
+                "E310",
+                step,
+                f"gives.{name}",
+                f"{reading} comes in {declared.unit!r}, the objective is in {unit!r}",
+            )
         gifts[name] = Gift(reading, declared.unit, unit, declared.at_least, declared.at_most)
     return gifts
-
-

@@ -75,7 +75,9 @@ def _settle(state: LabState, command: Command) -> list[Event]:
 
 def settled(action: ActionState, verdict: str, reason: str, *, actor: str, cause: str | None) -> Event:
     """The event by which a doubt ends."""
-    kind = {"done": "action.succeeded", "not-done": "action.not_done", "discard": "action.discarded"}.get(verdict)
+    kind = {"done": "action.succeeded", "not-done": "action.not_done", "discard": "action.discarded"}.get(
+        verdict
+    )
     if kind is None:
         raise Refused("E505", f"{verdict!r} is no verdict", cure="say done, not-done or discard")
     return Event(action.id, kind, {"reason": reason}, actor=actor, cause=cause)

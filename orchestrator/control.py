@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from orchestrator.events import Numbering
 from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
+
+
+STARTING_S = 10.0  # how long an engine may hold the log before it listens
 
 
 def control_socket(log: Path) -> Path:
@@ -48,11 +52,20 @@ async def serve(log: Path, post: Callable[[Command], Awaitable[None]]) -> asynci
 
 def send(log: Path, command: Command) -> bool:
     """Have a command obeyed: by the running engine (True), or on the log itself (False). Raises `Refused`."""
-    try:
-        reply = asyncio.run(_through_engine(log, command))
-    except (ConnectionError, FileNotFoundError):
-        _on_log(log, command)
-        return False
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        try:
+            reply = asyncio.run(_through_engine(log, command))
+            break
+        except (ConnectionError, FileNotFoundError):
+            try:
+                _on_log(log, command)
+                return False
+            except Refused as refused:
+                # Somebody holds the log and does not listen: an engine that is just starting, or just ending.
+                if refused.code != "E512" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
     if reply:
         raise Refused(reply["code"], reply["message"], cure=reply["cure"])
     return True

@@ -117,7 +117,9 @@ def _settled(experiment: ExperimentState, state: LabState) -> Iterator[Event]:
         yield Event(experiment.id, "experiment.resumed", {"action": last.id})
 
 
-def _run_on(experiment: ExperimentState, state: LabState, bound: BoundCampaign, ending: bool) -> Iterator[Event]:
+def _run_on(
+    experiment: ExperimentState, state: LabState, bound: BoundCampaign, ending: bool
+) -> Iterator[Event]:
     last = state.actions[experiment.actions[-1]] if experiment.actions else None
     if last is not None and last.open:
         if last.state is Action.IN_DOUBT:
@@ -153,7 +155,11 @@ def _verdict(last: ActionState, experiment: ExperimentState, bound: BoundCampaig
             return last.attribution, last.reason
         if tries >= BUSY_ATTEMPTS:
             return "logistics", f"{last.device} was busy {tries} times: {last.reason}"
-    if last.again and experiment.step == last.step and (tries >= ATTEMPTS or step.spec.repeat != "repeatable"):
+    if (
+        last.again
+        and experiment.step == last.step
+        and (tries >= ATTEMPTS or step.spec.repeat != "repeatable")
+    ):
         return "bad reading", f"{last.device}.{last.verb} gave no usable reading in {tries} attempts"
     return None
 
@@ -225,7 +231,9 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
     else:
         n = rules.wanted(state, campaign)
         rule = f"plan[{current.index}]: {current.rule}"
-        decision.effects.append(Ask(current.index, n, rule, state.seq, rules.needs_diagnosis(state, campaign)))
+        decision.effects.append(
+            Ask(current.index, n, rule, state.seq, rules.needs_diagnosis(state, campaign))
+        )
 
 
 def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Event:

@@ -32,6 +32,8 @@ from orchestrator.timetable import Timetable, may_begin
 
 log = structlog.get_logger()
 
+TRIES = 3  # how often an absent host is tried for before only a person can help
+
 
 @dataclass(frozen=True)
 class Posted:
@@ -74,6 +76,7 @@ class Engine:
         self._broken: BaseException | None = None
         self._resting: set[str] = set()
         self._beating: set[str] = set()
+        self._fruitless = dict.fromkeys(hands.names, 0)
 
     # -- from outside -----------------------------------------------------------------------------------------
     async def post(self, command: Command) -> None:
@@ -125,8 +128,12 @@ class Engine:
         return "stopped" if self._stopping else "doubts wait for a person"
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt."""
-        return bool(self.state.doubts) and not (self._asking or self._acting or self._resting or not self._inbox.empty())
+        """Nothing can go on before a person has settled a doubt: hosts that are away were tried for in vain."""
+        if any(0 < tries < TRIES for tries in self._fruitless.values()):
+            return False
+        return bool(self.state.doubts) and not (
+            self._asking or self._acting or self._resting or not self._inbox.empty()
+        )
 
     async def _begin(self) -> None:
         """A new epoch; every host fenced; every open intent inquired after; only then anything new."""
@@ -145,8 +152,10 @@ class Engine:
         try:
             await self.hands.fence(host, self._numbering.epoch, self._open_on(host))
         except HostGone as gone:
+            self._fruitless[host] += 1
             await self._commit(self._absent(host, str(gone)))
             return
+        self._fruitless[host] = 0
         await self._commit(
             [
                 Event(device, "device.ready", {"host": host, **_card(self.hands.devices[device])})
@@ -244,7 +253,12 @@ class Engine:
     def _halted_acts(self, silent: Sequence[str]) -> list[Event]:
         """Devices are halted first and this is written then: a hand that moves matters more than a line."""
         return [
-            Event(a.id, "action.doubted", {"reason": "halted during the act", "hosts_silent": list(silent)}, actor="operator")
+            Event(
+                a.id,
+                "action.doubted",
+                {"reason": "halted during the act", "hosts_silent": list(silent)},
+                actor="operator",
+            )
             for a in self.state.open_actions.values()
             if a.state == "intended"
         ]
@@ -321,7 +335,11 @@ class Engine:
             if any(device in self.state.absent for device in self.hands.devices_of(host)):
                 raise HostGone("it was absent")
         except HostGone:
-            busy = any(a.state == "intended" for a in self.state.open_actions.values() if self.hands.host_of(a.device) == host)
+            busy = any(
+                a.state == "intended"
+                for a in self.state.open_actions.values()
+                if self.hands.host_of(a.device) == host
+            )
             if busy:
                 return  # whoever waits for that act will bring the host back
             await self._reach(host)

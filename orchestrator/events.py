@@ -76,7 +76,9 @@ def to_json(body: Mapping[str, Any]) -> str:
 class Numbering:
     """Gives events their place: sequence, version in their stream, epoch, time. The writer's own copy of the head."""
 
-    def __init__(self, seq: int, epoch: int, versions: Mapping[str, int], now: Callable[[], str] = utc_now) -> None:
+    def __init__(
+        self, seq: int, epoch: int, versions: Mapping[str, int], now: Callable[[], str] = utc_now
+    ) -> None:
         self.seq = seq
         self.epoch = epoch
         self._versions = dict(versions)

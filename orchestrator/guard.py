@@ -37,4 +37,3 @@ def closed(state: LabState, device: str, sample: str) -> str | None:
     if any(action.sample == sample for action in state.open_actions.values()):
         return f"sample {sample} is in another device"
     return None
-

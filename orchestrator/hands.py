@@ -40,7 +40,9 @@ class Hands:
 
     def __init__(self, specs: Iterable[HostSpec]) -> None:
         self._hosts = {spec.name: HostClient(spec) for spec in specs}
-        self._host_of = {device: spec.name for spec in (h.spec for h in self._hosts.values()) for device in spec.devices}
+        self._host_of = {
+            device: spec.name for spec in (h.spec for h in self._hosts.values()) for device in spec.devices
+        }
         self._reviving: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self._hosts}
         self._generation: dict[str, int] = dict.fromkeys(self._hosts, 0)
         self.epoch = 0
@@ -72,11 +74,15 @@ class Hands:
                 client.kill()
                 await client.connect()
         try:
-            reply = await client.ask({"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S)
+            reply = await client.ask(
+                {"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S
+            )
         except HostGone:
             client.kill()
             await client.connect()
-            reply = await client.ask({"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S)
+            reply = await client.ask(
+                {"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S
+            )
         if "stale" in reply:
             raise HostGone(f"host {host} obeys epoch {reply['stale']}, this engine is {epoch}")
         self.epoch = max(self.epoch, epoch)
@@ -89,16 +95,26 @@ class Hands:
             if self._generation[host] == generation and not self._hosts[host].alive:
                 await self.fence(host, self.epoch, open_actions())
 
-    async def carry_out(self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]) -> Fate:
+    async def carry_out(
+        self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]
+    ) -> Fate:
         """Send an intended action and return its fate. Never raises for what a host does."""
-        return await self._settle(action, repeat, open_actions, first={"op": "act", "action": action.model_dump(mode="json")})
+        return await self._settle(
+            action, repeat, open_actions, first={"op": "act", "action": action.model_dump(mode="json")}
+        )
 
-    async def inquire(self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]) -> Fate:
+    async def inquire(
+        self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]
+    ) -> Fate:
         """The fate of an action that an earlier engine intended: ask first, send again only what never began."""
         return await self._settle(action, repeat, open_actions, first={"op": "ask", "id": action.id})
 
     async def _settle(
-        self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]], first: Mapping[str, Any]
+        self,
+        action: Action,
+        repeat: Repeat,
+        open_actions: Callable[[], Iterable[str]],
+        first: Mapping[str, Any],
     ) -> Fate:
         host = self._host_of[action.device]
         request, again = first, 0
@@ -163,6 +179,7 @@ class Hands:
 
     async def halt(self) -> list[str]:
         """Stop every device now. Returns the hosts that did not confirm."""
+
         async def one(name: str) -> str | None:
             try:
                 await self._hosts[name].ask({"op": "halt"}, within_s=GRACE_S, urgent=True)

@@ -8,7 +8,14 @@ from campaigns.campaign import Campaign
 from orchestrator.errors import Refused
 from orchestrator.lab import LabState, fold
 from orchestrator.log.sqlite import LogReader
-from orchestrator.records import ActionRecord, EventRecord, ExperimentRecord, PhaseRecord, ProposalRecord, Records
+from orchestrator.records import (
+    ActionRecord,
+    EventRecord,
+    ExperimentRecord,
+    PhaseRecord,
+    ProposalRecord,
+    Records,
+)
 
 PROPOSAL_FIELDS = tuple(ProposalRecord.__dataclass_fields__)
 
@@ -71,4 +78,3 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         events=events,
         lab_elapsed_s=state.lab_elapsed_s,
     )
-

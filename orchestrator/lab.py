@@ -153,7 +153,9 @@ def _engine(state: LabState, event: EventRecord) -> None:
 
 def _phase(state: LabState, event: EventRecord) -> None:
     b = event.body
-    state.phases.append(PhaseState(b["index"], b["mode"], b["method"], b["entered_after"], b["rule"], event.at))
+    state.phases.append(
+        PhaseState(b["index"], b["mode"], b["method"], b["entered_after"], b["rule"], event.at)
+    )
 
 
 def _model(state: LabState, event: EventRecord) -> None:
@@ -208,7 +210,10 @@ def _action(state: LabState, event: EventRecord) -> None:
     )
     if known is None:
         known = ActionState(
-            **{k: body[k] for k in ("experiment", "step", "device", "verb", "args", "sample", "repeat", "attempt")},
+            **{
+                k: body[k]
+                for k in ("experiment", "step", "device", "verb", "args", "sample", "repeat", "attempt")
+            },
             id=event.stream,
             deadline_s=body["deadline_s"],
             state=after,

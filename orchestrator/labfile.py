@@ -23,7 +23,9 @@ from orchestrator.errors import Refused
 class Laboratory:
     """A lab file bound to installed drivers: what devices there are, what they declare, what the lab forbids."""
 
-    def __init__(self, file: LabFile, devices: Mapping[str, BoundDevice], limits: Mapping[str, Mapping[str, Bound]]) -> None:
+    def __init__(
+        self, file: LabFile, devices: Mapping[str, BoundDevice], limits: Mapping[str, Mapping[str, Bound]]
+    ) -> None:
         self.file = file
         self.devices = devices
         self.limits = limits  # device -> "verb.argument" -> bound in the driver's unit
@@ -45,7 +47,9 @@ def read_lab(name: str, lab_file: Path | None) -> tuple[LabFile, Document | None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused("E401", f"{path} cannot be read: {error}", cure="name a lab.yaml that exists") from error
+        raise Refused(
+            "E401", f"{path} cannot be read: {error}", cure="name a lab.yaml that exists"
+        ) from error
     document = read(text, file=str(path))
     return _model(document, str(path)), document, str(path)
 
@@ -93,11 +97,14 @@ def _model(document: Document, source: str) -> LabFile:
         return LabFile.model_validate(document.data)
     except ValidationError as error:
         raise CampaignError(
-            _fault("E401", f["loc"], f"{f['msg']}, got {shown(f['input'])}", document, source) for f in error.errors()
+            _fault("E401", f["loc"], f"{f['msg']}, got {shown(f['input'])}", document, source)
+            for f in error.errors()
         ) from error
 
 
-def _fault(code: str, path: tuple[str | int, ...], message: str, document: Document | None, source: str) -> Fault:
+def _fault(
+    code: str, path: tuple[str | int, ...], message: str, document: Document | None, source: str
+) -> Fault:
     line = column = None
     if document is not None:
         line, column = document.position(nearest(document, path))

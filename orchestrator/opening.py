@@ -31,7 +31,17 @@ from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
 
 # What a proposal or a measurement may depend on; recorded with every campaign.
-VERSIONED = ("alquimia-lab", "torch", "botorch", "gpytorch", "numpy", "scipy", "pydantic", "pint", "apscheduler")
+VERSIONED = (
+    "alquimia-lab",
+    "torch",
+    "botorch",
+    "gpytorch",
+    "numpy",
+    "scipy",
+    "pydantic",
+    "pint",
+    "apscheduler",
+)
 
 
 def prepare(
@@ -79,7 +89,9 @@ def open_campaign(path: Path, bound: BoundCampaign) -> None:
     try:
         if store.head()[0]:
             raise Refused(
-                "E502", f"{path} already holds a campaign", cure="go on with `alquimia resume`, or give another --store"
+                "E502",
+                f"{path} already holds a campaign",
+                cure="go on with `alquimia resume`, or give another --store",
             )
         body = {
             "campaign": bound.campaign.to_json(),
@@ -121,6 +133,8 @@ async def conduct(
     tell: Callable[[str], None] = lambda text: None,
 ) -> Ended:
     """Run the campaign in the log at `path` until it ends or is stopped (Ctrl-C once, twice)."""
+    with LogReader(path) as reader:
+        reality = reader.reality
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -130,8 +144,6 @@ async def conduct(
         ],
         logger_factory=structlog.WriteLoggerFactory((path.parent / "engine.log").open("a", buffering=1)),
     )
-    with LogReader(path) as reader:
-        reality = reader.reality
     store = SqliteLog(path, reality=reality)
     try:
         state = fold(store.events())

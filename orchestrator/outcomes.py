@@ -81,7 +81,11 @@ def _fault(gift: Gift, reading: Reading | None) -> str:
     if reading.sigma is not None and not (math.isfinite(reading.sigma) and reading.sigma >= 0):
         return f"the uncertainty of {gift.reading} is {reading.sigma}"
     try:
-        value = Affine.between(reading.unit, gift.device_unit)(reading.value) if gift.device_unit else reading.value
+        value = (
+            Affine.between(reading.unit, gift.device_unit)(reading.value)
+            if gift.device_unit
+            else reading.value
+        )
         recorded = Affine.between(reading.unit or gift.device_unit, gift.unit)(reading.value)
     except UnitError as error:
         return str(error)

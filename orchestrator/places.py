@@ -13,10 +13,12 @@ SCHEME = "sqlite:///"
 
 
 def log_path(store: str) -> Path:
-    """The log file of a store URL (`sqlite:///runs/demo/log.db`). Raises `Refused` for what this version cannot open."""
+    """The log file of a store URL (`sqlite:///runs/demo/log.db`). Raises `Refused` for any other kind."""
     if not store.startswith(SCHEME) or len(store) == len(SCHEME):
         raise Refused(
-            "E501", f"{store!r} is no store that this version opens", cure="write sqlite:///PATH, as in sqlite:///runs/a/log.db"
+            "E501",
+            f"{store!r} is no store that this version opens",
+            cure="write sqlite:///PATH, as in sqlite:///runs/a/log.db",
         )
     return Path(store.removeprefix(SCHEME)).expanduser().absolute()
 
@@ -29,12 +31,18 @@ def store_url(path: Path) -> str:
 def sockets(log: Path) -> Path:
     """A directory for the sockets of a store, for this user alone. The path is short: a socket's may have 107 bytes."""
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    directory = base / f"alquimia-{os.getuid()}" / hashlib.sha256(str(log.resolve()).encode()).hexdigest()[:16]
+    directory = (
+        base / f"alquimia-{os.getuid()}" / hashlib.sha256(str(log.resolve()).encode()).hexdigest()[:16]
+    )
     for folder in (directory.parent, directory):
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.stat()
         if status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise Refused("E514", f"{folder} is open to others", cure="remove it, or set XDG_RUNTIME_DIR to a folder of your own")
+            raise Refused(
+                "E514",
+                f"{folder} is open to others",
+                cure="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+            )
     return directory
 
 

@@ -6,7 +6,6 @@ from campaigns.campaign import Campaign, Objective, Phase
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
 
-
 # Of fewer results, 90 % intervals are not expected to miss even one: their coverage says nothing yet.
 FEWEST_FOR_COVERAGE = 10
 
@@ -50,7 +49,13 @@ def _until(state: LabState, campaign: Campaign, phase: Phase, asked: list[Experi
     fresh = state.diagnosed_at_n == state.n_told
     coverage, max_sd = state.diagnostics.get("coverage_90"), state.diagnostics.get("max_sd")
     enough = state.diagnostics.get("n", 0) >= FEWEST_FOR_COVERAGE
-    if until.calibrated is not None and fresh and enough and coverage is not None and coverage >= until.calibrated:
+    if (
+        until.calibrated is not None
+        and fresh
+        and enough
+        and coverage is not None
+        and coverage >= until.calibrated
+    ):
         return f"90 % intervals cover {100 * coverage:.0f} % leave-one-out (calibrated: {until.calibrated:g})"
     if until.variance_below is not None and fresh and max_sd is not None and max_sd**2 < until.variance_below:
         return f"the largest variance is {max_sd**2:g} (variance_below: {until.variance_below:g})"

@@ -33,7 +33,9 @@ def may_begin(schedule: Schedule, now: datetime) -> bool:
 class Timetable:
     """Timers of one engine. `post` is called with a command for those that matter, `beat` for the heartbeat."""
 
-    def __init__(self, post: Callable[[Command], None], beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, post: Callable[[Command], None], beat: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         self._post = post
         # Memory store: truth is in the log. A late timer fires once, however late; the default would drop it.
         self._scheduler = AsyncIOScheduler(
@@ -50,7 +52,9 @@ class Timetable:
         quiet = schedule.quiet_hours
         if quiet is not None:
             for name, moment in (("quiet-begins", quiet.begins), ("quiet-ends", quiet.ends)):
-                trigger = CronTrigger(hour=moment.hour, minute=moment.minute, second=moment.second, timezone=quiet.zone)
+                trigger = CronTrigger(
+                    hour=moment.hour, minute=moment.minute, second=moment.second, timezone=quiet.zone
+                )
                 self._wake(name, trigger)
         if state.phases:
             self.phase(campaign, state)

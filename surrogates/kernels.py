@@ -120,6 +120,7 @@ class Recipe:
     kernel: Kernel
     lengths: Callable[[int], Prior]
     noise: Callable[[], Prior]
+    amplitude: Callable[[], Prior] | None = None
 
     @property
     def name(self) -> str:

@@ -13,17 +13,14 @@ from drivers.sim.world import World
 
 
 async def build_devices(spec: HostSpec) -> Mapping[str, Driver]:
-    """The devices of a host, connected. Raises the drivers' own errors: a host whose device is not there does not start.
+    """The devices of a host, connected. Raises the drivers' own errors: no start without its devices.
 
     Lab time is the world's own in a simulated laboratory, so that it goes on after a restart; in a real one it is
     seconds since 1970, so that two hosts mean the same by it.
     """
     world = None if spec.world is None else World(spec.directory / "world", **spec.world)
-    clock: Clock
-    if spec.clock == "virtual":
-        clock = VirtualClock(0.0 if world is None else world.now_s)
-    else:
-        clock = WallClock(time.time())
+    began_s = 0.0 if world is None else world.now_s
+    clock: Clock = VirtualClock(began_s) if spec.clock == "virtual" else WallClock(time.time())
     lab = LabContext(clock=clock, world=world, seed=spec.seed, directory=spec.directory)
     devices: dict[str, Driver] = {}
     for name, device in spec.devices.items():

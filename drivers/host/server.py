@@ -83,7 +83,10 @@ class Host:
                 task = asyncio.create_task(self._answer(line, writer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        except (ConnectionError, ValueError):  # ValueError: a line beyond LINE_LIMIT; nobody of ours sends one
+        except (
+            ConnectionError,
+            ValueError,
+        ):  # ValueError: a line beyond LINE_LIMIT; nobody of ours sends one
             log.warning("connection broken", host=self.spec.name)
         finally:
             self._connections.pop(me)
@@ -158,7 +161,7 @@ class Host:
                 return {"state": "begun, no end", "reason": f"no end within {action.deadline_s:g} s"}
             except asyncio.CancelledError:
                 return {"state": "begun, no end", "reason": "halted during the act"}
-            except Exception as error:  # noqa: BLE001  a driver's bug is this device's doubt, not the host's end
+            except Exception as error:
                 log.exception("driver failed", device=action.device, action=action.id)
                 return {"state": "begun, no end", "reason": f"driver {device.name}: {error!r}"}
             await self.journal.ended(action.id, outcome, durable=durable)
@@ -207,7 +210,7 @@ class Host:
         try:
             async with asyncio.timeout(5):
                 await call
-        except Exception:  # noqa: BLE001
+        except Exception:
             log.exception("device did not answer", device=name, request=what)
 
     async def _watch_orphanhood(self) -> None:

@@ -28,7 +28,7 @@ class Coater(FilmDevice):
         turning = speed * (1 + self.error(action, "speed", SPEED_ERROR))
 
         def coat(elapsed_s: float) -> dict[str, object] | None:
-            spun_s = elapsed_s - HANDLING_S
+            spun_s = duration if elapsed_s >= HANDLING_S + duration else elapsed_s - HANDLING_S
             return {"what": "coat", "speed": max(turning, 0.0), "duration": spun_s} if spun_s >= 0 else None
 
         await self.work(action, HANDLING_S + duration, coat)

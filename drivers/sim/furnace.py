@@ -30,7 +30,8 @@ class Furnace(FilmDevice):
         reached = temperature + self.error(action, "control", CONTROL_ERROR_K)
 
         def held(elapsed_s: float) -> dict[str, object] | None:
-            held_s = elapsed_s - ramp_s
+            # In full it is what was asked, to the last bit: a difference of sums would depend on the ramp.
+            held_s = hold if elapsed_s >= ramp_s + hold else elapsed_s - ramp_s
             return {"what": "hold", "temperature": reached, "hold": held_s} if held_s >= 0 else None
 
         await self.work(action, ramp_s + hold, held)

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.brain.child`: one JSON request a line in, one JSON reply a line out, until the engine is gone."""
+"""`python -m orchestrator.brain.child`: a JSON request a line in, a JSON reply a line out."""
 
 from __future__ import annotations
 

@@ -53,7 +53,11 @@ class Brain:
                     process.stdin.write(json.dumps(request, allow_nan=False).encode() + b"\n")
                     await process.stdin.drain()
                     line = await process.stdout.readline()
-                reply = json.loads(line) if line else {"error": f"the brain ended with code {await process.wait()}"}
+                reply = (
+                    json.loads(line)
+                    if line
+                    else {"error": f"the brain ended with code {await process.wait()}"}
+                )
             except TimeoutError as error:
                 self.kill()
                 raise BrainFailed(f"no answer within {within_s:g} s") from error

@@ -1,1 +1,1 @@
-"""The command line. Its modules import what a command needs when it is called: `--help` and `validate` load no torch."""
+"""The command line. What a command needs is imported when it is called: `--help` and `validate` load no torch."""

@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    store: Store = None, json_: Annotated[bool, typer.Option("--json", help="One JSON object, a stable interface.")] = False
+    store: Store = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object, a stable interface.")] = False,
 ) -> None:
     """How a campaign stands."""
     from orchestrator.history import read_records
@@ -35,8 +36,12 @@ def status(
 
 def report(
     store: Store = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write. Default: report.html beside the log.")] = None,
-    model: Annotated[bool, typer.Option(help="Fit the surrogate for the slices of the belief (loads torch).")] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write. Default: report.html beside the log.")
+    ] = None,
+    model: Annotated[
+        bool, typer.Option(help="Fit the surrogate for the slices of the belief (loads torch).")
+    ] = True,
 ) -> None:
     """Write one self-contained HTML page: plots, model, table, why each experiment was proposed."""
     from orchestrator.history import read_records
@@ -52,7 +57,9 @@ def report(
 
 def export(
     store: Store = None,
-    out: Annotated[Path | None, typer.Option("--out", help="A folder. Default: export/ beside the log.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A folder. Default: export/ beside the log.")
+    ] = None,
 ) -> None:
     """Write experiments, proposals, measurements and actions as CSV and Parquet, events as JSON lines."""
     from orchestrator.export import export as write_all
@@ -100,17 +107,20 @@ def drivers(name: Annotated[str | None, typer.Argument(help="Say all about this 
         driver = registry.driver(name)
     except (DriverNotFound, DriverNotLoaded) as error:
         raise Refused("E312", str(error).rstrip("."), cure="`alquimia drivers` lists them") from error
-    typer.echo(f"{name} {driver.version}  ({'simulated' if driver.simulated else 'real'})\n{driver.__doc__ or ''}")
+    typer.echo(
+        f"{name} {driver.version}  ({'simulated' if driver.simulated else 'real'})\n{driver.__doc__ or ''}"
+    )
     try:
         spec = driver.describe(driver.Settings())
     except (SettingsError, ValueError):
         typer.echo("Its actions depend on its settings; `alquimia validate` checks them with a lab.yaml.")
         return
     for verb, action in spec.actions.items():
-        typer.echo(f"  {verb}  [{action.repeat}, takes {action.takes_s:g} s]  {action.doc.splitlines()[0] if action.doc else ''}")
+        summary = action.doc.splitlines()[0] if action.doc else ""
+        typer.echo(f"  {verb}  [{action.repeat}, takes {action.takes_s:g} s]  {summary}")
         for argument, p in action.parameters.items():
-            bounds = ", ".join(p.choices) or f"{'' if p.at_least is None else p.at_least} … {'' if p.at_most is None else p.at_most}"
-            typer.echo(f"      {argument}: {p.kind} {p.unit}  {bounds}")
+            low, high = ("" if end is None else f"{end:g}" for end in (p.at_least, p.at_most))
+            typer.echo(f"      {argument}: {p.kind} {p.unit}  {', '.join(p.choices) or f'{low} … {high}'}")
         for reading, r in action.results.items():
             typer.echo(f"      -> {reading} {r.unit}")
 
@@ -129,7 +139,9 @@ def library(name: Annotated[str | None, typer.Argument(help="Print this campaign
     try:
         typer.echo(library_text(name), nl=False)
     except KeyError as error:
-        raise Refused("E301", f"no campaign is called {name!r}", cure="`alquimia library` lists them") from error
+        raise Refused(
+            "E301", f"no campaign is called {name!r}", cure="`alquimia library` lists them"
+        ) from error
 
 
 def schema() -> None:

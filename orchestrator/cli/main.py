@@ -1,4 +1,4 @@
-"""`alquimia`: every command, its options and its exit code (0 done, 2 refused, 3 stopped and resumable, 4 doubts wait)."""
+"""`alquimia`: every command, and its exit code (0 done, 2 refused, 3 stopped and resumable, 4 doubts wait)."""
 
 from __future__ import annotations
 

@@ -12,14 +12,20 @@ Store = Annotated[
     typer.Option("--store", metavar="URL", help="The log: sqlite:///PATH. Default: the newest in ./runs."),
 ]
 LabOption = Annotated[
-    Path | None, typer.Option("--lab", metavar="PATH", help="A lab.yaml in place of the laboratory the campaign names.")
+    Path | None,
+    typer.Option("--lab", metavar="PATH", help="A lab.yaml in place of the laboratory the campaign names."),
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a value, as in budget.experiments=10.")
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, as in budget.experiments=10."),
 ]
 Tables = Annotated[
     list[str] | None,
-    typer.Option("--table", metavar="[NAME=]PATH", help="Bind a table the campaign names (default name: table) to a CSV."),
+    typer.Option(
+        "--table",
+        metavar="[NAME=]PATH",
+        help="Bind a table the campaign names (default name: table) to a CSV.",
+    ),
 ]
 
 

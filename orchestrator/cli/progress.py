@@ -8,7 +8,14 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from campaigns.campaign import Campaign
@@ -35,7 +42,9 @@ class Lines:
     def __enter__(self) -> Lines:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return None
 
     def tell(self, text: str) -> None:
@@ -65,7 +74,9 @@ class Lines:
         if self._campaign is None:
             self._campaign = Campaign.from_json(state.opened["campaign"])
             lab = state.opened["lab"]["name"]
-            self.tell(f"{self._campaign.name} in the {state.opened['reality']} laboratory {lab!r}, log {self._log}")
+            self.tell(
+                f"{self._campaign.name} in the {state.opened['reality']} laboratory {lab!r}, log {self._log}"
+            )
             self._over = {e.id for e in state.experiments.values() if e.over}
             self._phases = len(state.phases)
             if self._over:
@@ -76,8 +87,11 @@ class Lines:
         """The last words: what was found."""
         campaign = self._known(state)
         best = rules.best_of(state.measured(), campaign.objectives[0])
-        n = {s: sum(e.state is s for e in state.experiments.values()) for s in (Experiment.MEASURED, Experiment.FAILED)}
-        self.tell(f"{n[Experiment.MEASURED]} measured, {n[Experiment.FAILED]} failed, {state.lab_elapsed_s / 3600:.2f} h of laboratory time")
+        ends = [e.state for e in state.experiments.values()]
+        measured, failed = ends.count(Experiment.MEASURED), ends.count(Experiment.FAILED)
+        self.tell(
+            f"{measured} measured, {failed} failed, {state.lab_elapsed_s / 3600:.2f} h of laboratory time"
+        )
         if best is not None:
             self.tell(f"best: {_value(best, campaign)} with {_candidate(best)} ({best.id})")
 
@@ -99,7 +113,9 @@ class Screen(Lines):
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     def watch(self, state: LabState) -> None:
@@ -114,9 +130,15 @@ class Screen(Lines):
         self._bar.update(self._task, completed=done, total=campaign.budget.experiments)
         mode = f"{state.phases[-1].mode} ({state.phases[-1].method})" if state.phases else "starting"
         best = rules.best_of(state.measured(), campaign.objectives[0])
-        acts = ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6]) or "thinking"
-        text = f"mode {mode}   best {'none yet' if best is None else _value(best, campaign)}   lab time {state.lab_elapsed_s / 3600:.2f} h"
-        self._live.update(Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True)
+        acts = (
+            ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6])
+            or "thinking"
+        )
+        found = "none yet" if best is None else _value(best, campaign)
+        text = f"mode {mode}   best {found}   lab time {state.lab_elapsed_s / 3600:.2f} h"
+        self._live.update(
+            Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True
+        )
 
 
 def view(log: Path) -> Lines:
@@ -143,4 +165,6 @@ def _value(experiment: ExperimentState, campaign: Campaign) -> str:
 
 
 def _candidate(experiment: ExperimentState) -> str:
-    return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in experiment.candidate.items())
+    return ", ".join(
+        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in experiment.candidate.items()
+    )

@@ -9,7 +9,9 @@ import typer
 
 from orchestrator.cli.options import LabOption, Set, Store, Tables, existing_log, tables
 
-Arm = Annotated[str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")]
+Arm = Annotated[
+    str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")
+]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="End with code 4 when only a person can settle what is in doubt.")
 ]
@@ -45,9 +47,13 @@ def run(
     lab: LabOption = None,
     store: Annotated[
         str | None,
-        typer.Option("--store", metavar="URL", help="A new log: sqlite:///PATH. Default: ./runs/NAME-TIME/log.db."),
+        typer.Option(
+            "--store", metavar="URL", help="A new log: sqlite:///PATH. Default: ./runs/NAME-TIME/log.db."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The campaign's seed, in place of the file's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The campaign's seed, in place of the file's.")
+    ] = None,
     set_: Set = None,
     table: Tables = None,
     arm: Arm = None,
@@ -83,7 +89,9 @@ def _conduct(path: Path, arm: str | None, no_wait: bool) -> None:
     from orchestrator.places import store_url
 
     with view(path) as shown:
-        ended = asyncio.run(conduct(path, armed=arm, wait_for_people=not no_wait, watch=shown.watch, tell=shown.tell))
+        ended = asyncio.run(
+            conduct(path, armed=arm, wait_for_people=not no_wait, watch=shown.watch, tell=shown.tell)
+        )
     shown.close_with(ended.state)
     where = f" --store {store_url(path)}"
     if ended.finished:

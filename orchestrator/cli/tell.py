@@ -8,7 +8,9 @@ import typer
 
 from orchestrator.cli.options import Store, existing_log, who
 
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so. Default: the user logged in.")]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who says so. Default: the user logged in.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +48,9 @@ def doubts(store: Store = None) -> None:
         typer.echo("no doubts")
     for action in open_doubts:
         args = ", ".join(f"{k}={v}" for k, v in action.args.items())
-        typer.echo(f"{action.id}  {action.device}.{action.verb}({args})  sample {action.sample}\n    {action.reason}")
+        typer.echo(
+            f"{action.id}  {action.device}.{action.verb}({args})  sample {action.sample}\n    {action.reason}"
+        )
         typer.echo(f"    alquimia settle {action.id} --verdict done|not-done|discard --note '…'")
 
 
@@ -68,4 +72,6 @@ def _send(store: str | None, kind: Any, by: str | None, arguments: dict[str, str
     from orchestrator.control import send
 
     reached = send(existing_log(store), Command(uuid.uuid4().hex, kind, by or who(), arguments))
-    typer.echo(f"{kind}: done" + ("" if reached else "; no engine is running, `alquimia resume` goes on from here"))
+    typer.echo(
+        f"{kind}: done" + ("" if reached else "; no engine is running, `alquimia resume` goes on from here")
+    )

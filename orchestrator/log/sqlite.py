@@ -33,13 +33,17 @@ class LogReader:
     def __init__(self, path: Path) -> None:
         """Open the log at `path`. Raises `Refused` where there is none, or no Alquimia log."""
         if not path.exists():
-            raise Refused("E510", f"there is no log at {path}", cure="name an existing one with --store sqlite:///PATH")
+            raise Refused(
+                "E510", f"there is no log at {path}", cure="name an existing one with --store sqlite:///PATH"
+            )
         self.path = path
         self._db = sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True, isolation_level=None)
         try:
             self._db.execute("SELECT seq FROM log_head").fetchone()
         except sqlite3.DatabaseError as error:
-            raise Refused("E511", f"{path} is not a log of Alquimia ({error})", cure="name another file") from error
+            raise Refused(
+                "E511", f"{path} is not a log of Alquimia ({error})", cure="name another file"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -62,12 +66,12 @@ class LogReader:
 
     def events(self, after: int = 0) -> Iterator[EventRecord]:
         """Events with a sequence number above `after`, in order."""
-        for row in self._db.execute(f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq", (after,)):  # noqa: S608
-            yield EventRecord(*row[:-1], body=json.loads(row[-1]))
+        for row in self._db.execute(f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq", (after,)):
+            yield EventRecord(*row[:10], json.loads(row[10]))
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
         """All rows of a projection, in the order of their keys."""
-        return self._db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # noqa: S608  tests and export only
+        return self._db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
 
 
 class SqliteLog(LogReader):
@@ -123,13 +127,14 @@ class SqliteLog(LogReader):
         first, last = events[0], events[-1]
         with _transaction(self._db):
             moved = self._db.execute(
-                "UPDATE log_head SET seq = ? WHERE seq = ? AND epoch = ?", (last.seq, first.seq - 1, last.epoch)
+                "UPDATE log_head SET seq = ? WHERE seq = ? AND epoch = ?",
+                (last.seq, first.seq - 1, last.epoch),
             )
             if moved.rowcount != 1:
                 raise StaleEngine(f"the log's head is {self.head()}, not ({first.seq - 1}, {last.epoch})")
             for event in events:
                 self._db.execute(
-                    f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                    f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         event.seq, event.event_id, event.stream, event.version, event.kind, event.schema,
                         event.epoch, event.at, event.actor, event.cause, to_json(event.body),

@@ -14,7 +14,7 @@ from orchestrator.report.findings import Z90, best, measured
 from orchestrator.report.geometry import Line, is_numeric, line, plane, table_rows
 from orchestrator.report.model import ModelUnavailable, ModelView
 from orchestrator.report.sections import Section
-from orchestrator.report.wording import label
+from orchestrator.report.wording import label, uncertain, unit_text
 
 if TYPE_CHECKING:
     from campaigns.space import Parameter, Value
@@ -44,13 +44,17 @@ def belief_section(records: Records, model: ModelView | None, *, no_model: str) 
         beliefs = _predicted(model, lines)
         shown, notes = _slices(records, lines, beliefs, anchor)
         ranked = _ranked(lines, beliefs)
+        there, doubt = model.predict([anchor])
         shown += _planes(records, model, ranked, anchor)
     except ModelUnavailable as reason:
         return Section("belief", TITLE, missing=str(reason))
     lead = (
         f"Posterior of the model fitted to all measurements, through the best candidate (experiment {leader.number}, "
         "ringed): line and band are the mean and 90 % of the belief about the noise-free objective. Dots are "
-        "measurements; the darker, the nearer the experiment lies to the slice."
+        "measurements; the darker, the nearer the experiment lies to the slice. At the best candidate the model "
+        f"puts the noise-free {label(objective.name)} at {uncertain(float(there[0]), float(doubt[0]))} "
+        f"{unit_text(objective.unit)}".rstrip()
+        + "."
     )
     return Section("belief", TITLE, lead, tuple(shown), columns=3, notes=tuple(notes + _how(records, ranked)))
 

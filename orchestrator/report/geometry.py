@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.report.wording import MINUS, value_text
+
 if TYPE_CHECKING:
     from campaigns.space import Mixture, Parameter, Space, Value
 
@@ -57,6 +59,16 @@ def is_log(parameter: Parameter) -> bool:
 def unit_of(parameter: Parameter) -> str:
     """The parameter's unit, empty where it has none."""
     return getattr(parameter, "unit", "")
+
+
+def shown(parameter: Parameter, value: Value) -> str:
+    """The value as text, with as many decimals as the parameter's range deserves (about 1 in 10,000 of it)."""
+    if parameter.kind != "continuous" or parameter.scale == "log" or not isinstance(value, int | float):
+        return value_text(value)
+    decimals = 3 - math.floor(math.log10(parameter.high - parameter.low))
+    if not 0 <= decimals <= 6 or max(abs(parameter.low), abs(parameter.high)) >= 1e6:
+        return value_text(value)
+    return f"{value:.{decimals}f}".replace("-", MINUS)
 
 
 def bounds(parameter: Parameter) -> tuple[float, float]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from orchestrator.records import ExperimentRecord, Records
 from orchestrator.report.findings import best, measured, mode_of, state_of
-from orchestrator.report.geometry import unit_of
+from orchestrator.report.geometry import shown, unit_of
 from orchestrator.report.style import MODES
-from orchestrator.report.wording import clock, duration, label, number, uncertain, unit_text, value_text
+from orchestrator.report.wording import clock, label, number, time_scale, uncertain, unit_text
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Row:
 def heads(records: Records) -> list[Head]:
     """The columns, in the order of `rows`."""
     objective = records.campaign.objectives[0]
+    (_, began_unit), (_, took_unit) = _scales(records)
     return [
         Head("#", numeric=True),
         Head("State"),
@@ -51,25 +52,34 @@ def heads(records: Records) -> list[Head]:
             Head(label(p.name), unit_text(unit_of(p)), p.kind != "categorical", p.name)
             for p in records.campaign.space.free
         ),
+        Head("acquisition", numeric=True),
         Head("predicted", unit_text(objective.unit), True, f"{objective.name} as predicted when proposed"),
         *(Head(label(o.name), unit_text(o.unit), True, o.name) for o in records.campaign.objectives),
-        Head("lab time", "start", True),
-        Head("took", "", True),
+        Head("began", began_unit, True, "lab time at which it began"),
+        Head("took", took_unit, True, "lab time from its beginning to its end"),
     ]
 
 
 def rows(records: Records) -> list[Row]:
     """One row per experiment, in the order of the records."""
     leaders = {id(best(records, objective)) for objective in records.campaign.objectives}
-    return [_row(records, experiment, id(experiment) in leaders) for experiment in records.experiments]
+    scales = _scales(records)
+    return [
+        _row(records, experiment, id(experiment) in leaders, scales) for experiment in records.experiments
+    ]
 
 
-def _row(records: Records, experiment: ExperimentRecord, is_best: bool) -> Row:
+def _row(
+    records: Records,
+    experiment: ExperimentRecord,
+    is_best: bool,
+    scales: tuple[tuple[float, str], tuple[float, str]],
+) -> Row:
     mode, proposal = mode_of(experiment), experiment.proposal
     name = MODES[mode].name if mode in MODES else mode
     cells = [
         Cell(str(experiment.number), str(experiment.number), True),
-        Cell(state_of(experiment), state_of(experiment)),
+        Cell(_ended(experiment), state_of(experiment)),
         Cell(name, name),
     ]
     for parameter in records.campaign.space.free:
@@ -77,8 +87,14 @@ def _row(records: Records, experiment: ExperimentRecord, is_best: bool) -> Row:
         cells.append(
             Cell("–", "")
             if value is None
-            else Cell(value_text(value), str(value), parameter.kind != "categorical")
+            else Cell(shown(parameter, value), str(value), parameter.kind != "categorical")
         )
+    asked = (
+        f"{proposal.acquisition} {number(proposal.value, 3)}"
+        if proposal.value is not None
+        else proposal.acquisition
+    )
+    cells.append(Cell(asked, _plain(proposal.value), True))
     cells.append(Cell(uncertain(proposal.mean, proposal.sd), _plain(proposal.mean), True))
     for objective in records.campaign.objectives:
         got = measured(experiment, objective)
@@ -86,10 +102,16 @@ def _row(records: Records, experiment: ExperimentRecord, is_best: bool) -> Row:
         cells.append(Cell(text, _plain(got.value if got is not None else None), True))
     began, ended = experiment.lab_began_s, experiment.lab_ended_s
     took = ended - began if began is not None and ended is not None else None
-    cells += [Cell(duration(began), _plain(began), True), Cell(duration(took), _plain(took), True)]
+    cells += [_time(began, scales[0]), _time(took, scales[1])]
     return Row(
         experiment.number, state_of(experiment), mode, is_best, tuple(cells), tuple(_why(records, experiment))
     )
+
+
+def _ended(experiment: ExperimentRecord) -> str:
+    """The state, and what a failure is put down to."""
+    state = state_of(experiment)
+    return f"{state}: {experiment.failure[0]}" if experiment.failure is not None else state
 
 
 def _why(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]]:
@@ -128,6 +150,25 @@ def _why(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]
         ("Experiment", experiment.id),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _scales(records: Records) -> tuple[tuple[float, str], tuple[float, str]]:
+    """(seconds per unit, unit) of the columns began and took: one for all rows, so that they compare."""
+    spans = [
+        (e.lab_began_s, e.lab_ended_s if e.lab_ended_s is not None else e.lab_began_s)
+        for e in records.experiments
+        if e.lab_began_s is not None
+    ]
+    latest = max((began for began, _ in spans), default=0.0)
+    longest = max(((ended or 0.0) - began for began, ended in spans), default=0.0)
+    return time_scale(latest), time_scale(longest)
+
+
+def _time(seconds: float | None, scale: tuple[float, str]) -> Cell:
+    if seconds is None:
+        return Cell("–", "", True)
+    size, unit = scale
+    return Cell(f"{seconds / size:.{1 if unit in ('min', 's') else 2}f}", _plain(seconds), True)
 
 
 def _plain(value: float | None) -> str:

@@ -53,11 +53,9 @@ class PlannerView:
         for experiment, value in values:
             if value is not None:
                 self._planner.tell(dict(experiment.candidate), value.value, sigma=value.sigma)
-            elif state_of(experiment) == "failed" and experiment.failure is not None:
-                if (
-                    experiment.failure[0] == "infeasible"
-                ):  # no other failure says anything about the candidate
-                    self._planner.tell(dict(experiment.candidate), None, failed=True)
+            elif state_of(experiment) == "failed" and (experiment.failure or ("",))[0] == "infeasible":
+                # no other failure says anything about the candidate
+                self._planner.tell(dict(experiment.candidate), None, failed=True)
 
     def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
         try:
@@ -66,4 +64,7 @@ class PlannerView:
             raise ModelUnavailable(
                 f"The model could not be fitted: {type(error).__name__}: {error}."
             ) from error
-        return np.asarray(mean, dtype=float).reshape(-1), np.asarray(sd, dtype=float).reshape(-1)
+        mean, sd = np.asarray(mean, dtype=float).reshape(-1), np.asarray(sd, dtype=float).reshape(-1)
+        if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
+            raise ModelUnavailable("The model gave predictions that are not finite numbers.")
+        return mean, sd

@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.records import Records
 from orchestrator.report.findings import best, counts, coverage, measured, predictions
-from orchestrator.report.geometry import unit_of
-from orchestrator.report.wording import clock, duration, label, uncertain, unit_text, value_text
+from orchestrator.report.geometry import shown, unit_of
+from orchestrator.report.wording import clock, duration, label, percent, uncertain, unit_text
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _best_cards(records: Records) -> list[Card]:
         if value.sigma is None:
             about += "; the instrument stated no uncertainty"
         more = tuple(
-            (label(p.name), f"{value_text(leader.candidate[p.name])} {unit_text(unit_of(p))}".rstrip())
+            (label(p.name), f"{shown(p, leader.candidate[p.name])} {unit_text(unit_of(p))}".rstrip())
             for p in records.campaign.space.free
             if p.name in leader.candidate
         )
@@ -97,9 +97,9 @@ def _trust_card(records: Records) -> Card:
     low, high = held.bounds
     return Card(
         title,
-        f"{100 * held.fraction:.0f} %",
-        about=f"{held.inside} of {held.n} measured values lay inside the 90 % interval predicted before the "
-        f"experiment (90 % confidence: {100 * low:.0f} to {100 * high:.0f} %).",
+        percent(held.fraction),
+        about=f"{held.inside} of {held.n} measured values lay inside the 90\u00a0% interval predicted before the "
+        f"experiment (90\u00a0% confidence: {percent(low)} to {percent(high)}).",
     )
 
 

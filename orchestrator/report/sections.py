@@ -11,7 +11,7 @@ from orchestrator.report.figures.progress import progress
 from orchestrator.report.figures.spec import Panel, panel
 from orchestrator.report.figures.timeline import timeline
 from orchestrator.report.findings import counts, coverage, measured, predictions
-from orchestrator.report.wording import label, number, unit_text
+from orchestrator.report.wording import label, number, percent, unit_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def progress_section(records: Records) -> Section:
             "as a line, the best one ringed."
         )
         tally = counts(records)
-        if tally["failed"] or tally["rejected"] or tally["cancelled"]:
+        if not tally["measured"]:
+            caption = "No experiment has given a value yet; those that ended are marked by how they ended."
+        elif tally["failed"] or tally["rejected"] or tally["cancelled"]:
             caption += " Experiments that gave no value stand in the strip below the axis."
         figure = progress(records, objective)
         found.append(
@@ -68,8 +70,8 @@ def calibration_section(records: Records) -> Section:
     rmse = (sum((p.measured - p.mean) ** 2 for p in known) / len(known)) ** 0.5
     caption = (
         f"Bars are 90 % intervals. Observed coverage: {held.inside} of {held.n} "
-        f"({100 * (held.fraction or 0):.0f} %; the true coverage lies between {100 * low:.0f} % and {100 * high:.0f} % "
-        f"with 90 % confidence). Root mean square error {number(rmse, 3)} {unit_text(objective.unit)}".rstrip()
+        f"({percent(held.fraction or 0)}; the true coverage lies between {percent(low)} and {percent(high)} with "
+        f"90\u00a0% confidence). Root mean square error {number(rmse, 3)} {unit_text(objective.unit)}".rstrip()
         + ". "
     )
     caption += (
@@ -86,11 +88,14 @@ def calibration_section(records: Records) -> Section:
         about += " with the instrument's standard uncertainty added in quadrature"
         about += f" ({n_silent} measurements stated none)." if n_silent else "."
     else:
-        about += " alone, as no instrument stated an uncertainty: noise is not in it, and coverage looks worse than it is."
+        about += (
+            " alone, as no instrument stated an uncertainty: noise is not in it, and coverage looks worse than "
+            "it is."
+        )
     return Section(
         "calibration",
         title,
-        "Each prediction was written in the log before its experiment was run: a true out-of-sample test of the belief.",
+        "Each prediction was written in the log before its experiment was run: a true out-of-sample test.",
         (
             panel("parity", parity(known, objective), caption, "predicted against measured"),
             panel("residuals", residuals(known), about, "standardised residuals against experiment number"),
@@ -109,7 +114,8 @@ def parallel_section(records: Records) -> Section:
         )
     better = "lower" if objective.direction == "minimise" else "higher"
     caption = (
-        f"One line per measured experiment; the brighter, the {better} (better) its {label(objective.name)}. Drag "
+        "One line per measured experiment, from grey over blue to vermillion: the "
+        f"{better} (better) its {label(objective.name)}. Drag "
         "along an axis to keep only the lines that pass there; drag an axis title to move the axis."
     )
     return Section(

@@ -24,6 +24,10 @@ PURPLE = "#cc79a7"
 BAND = "rgba(0,114,178,0.16)"
 # Perceptually uniform and safe for the colour-blind (Nunez, Anderton and Renslow 2018).
 SCALE = "Cividis"
+# For thin lines on either theme: grey, then blue, and the best in vermillion.
+LINES = [[0.0, "#a9b4bf"], [0.5, "#7fb2d3"], [0.8, BLUE], [1.0, VERMILLION]]
+# Dots on a filled contour: the same on both themes, so not PAPER and INK.
+DOT, RIM = "#fefefe", "#010101"
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
@@ -47,7 +51,7 @@ MODES: dict[str, Mark] = {
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """A quiet axis with its title (units included by the caller)."""
     return {
-        "title": {"text": title, "standoff": 10},
+        "title": {"text": title, "standoff": 10, "font": {"size": 13}},
         "gridcolor": GRID,
         "linecolor": MUTED,
         "zeroline": False,

@@ -7,7 +7,7 @@ import math
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _NAMED_UNITS = {"degC": "°C", "degF": "°F", "ohm": "Ω", "delta_degC": "°C", "percent": "%"}
-_MINUS = "−"
+MINUS = "−"
 
 
 def label(name: str) -> str:
@@ -44,7 +44,7 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None:
         return "–"
     if isinstance(value, int) and abs(value) < 10**9:
-        return str(value).replace("-", _MINUS)
+        return str(value).replace("-", MINUS)
     if not math.isfinite(value):
         return str(value)
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
@@ -55,7 +55,7 @@ def number(value: float | None, digits: int = 4) -> str:
         text = f"{value:.{digits}g}"
         if "e" in text:
             text = f"{value:.0f}"
-    return text.replace("-", _MINUS)
+    return text.replace("-", MINUS)
 
 
 def uncertain(value: float | None, sigma: float | None) -> str:
@@ -67,11 +67,16 @@ def uncertain(value: float | None, sigma: float | None) -> str:
     decimals = 1 - math.floor(math.log10(sigma))
     if not 0 <= decimals <= 6 or abs(value) >= 1e6:
         return f"{number(value)} ± {number(sigma, 2)}"
-    return f"{value:.{decimals}f} ± {sigma:.{decimals}f}".replace("-", _MINUS)
+    return f"{value:.{decimals}f} ± {sigma:.{decimals}f}".replace("-", MINUS)
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a whole number of per cent, kept on one line."""
+    return f"{100 * fraction:.0f}\u00a0%"
 
 
 def value_text(value: object) -> str:
-    """One parameter's value."""
+    """A parameter's value without its unit."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return number(value) if isinstance(value, int | float) else str(value)
@@ -84,7 +89,7 @@ def duration(seconds: float | None) -> str:
     if seconds < 60:
         return f"{number(seconds, 3)} s"
     rest = round(seconds)
-    pieces = []
+    pieces: list[tuple[int, str]] = []
     for size, name in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, rest = divmod(rest, size)
         if count or pieces:

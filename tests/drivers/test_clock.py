@@ -6,7 +6,7 @@ import asyncio
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.clock import VirtualClock, WallClock
@@ -15,6 +15,7 @@ naps = st.lists(st.lists(st.floats(0, 1e5), max_size=5), min_size=1, max_size=8)
 
 
 @given(plan=naps, working=st.booleans())
+@example(plan=[[1.0], [0.0] * 20], working=False)
 def test_sleeps_end_in_time_order_and_on_time(plan: list[list[float]], working: bool) -> None:
     async def run() -> None:
         clock = VirtualClock(7.0)
@@ -152,6 +153,9 @@ async def test_a_cancelled_sleep_is_forgotten() -> None:
     short.cancel()
     with pytest.raises(asyncio.CancelledError):
         await short
+    for _ in range(20):
+        await asyncio.sleep(0)
+        assert clock.now() in (0.0, 50.0)  # nobody is left to wake at 5
     await long
     assert clock.now() == 50.0
 

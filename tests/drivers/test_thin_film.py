@@ -1,8 +1,9 @@
-"""The devices of the thin-film laboratory: what they do to samples, what they say of it, and how they fail."""
+"""The devices of the thin-film laboratory: what they do to samples, what they say, how they fail."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ async def test_the_probe_drifts_slowly_with_lab_time(tmp_path: Path) -> None:
         values.append((await lab.do("probe", "measure")).readings["mobility"].value)
     assert max(abs(value / TRUE - 1) for value in values) <= 0.1
     assert max(values) / min(values) > 1.02
-    assert max(abs(b / a - 1) for a, b in zip(values, values[1:], strict=False)) < 0.02
+    assert max(abs(b / a - 1) for a, b in itertools.pairwise(values)) < 0.02
 
 
 async def test_a_film_that_is_gone_is_an_infeasible_recipe(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The world outlives its process: whatever a kill leaves behind, no whole fact is lost and none is made up."""
+"""The world outlives its process: whatever a kill leaves, no whole fact is lost and none made up."""
 
 from __future__ import annotations
 

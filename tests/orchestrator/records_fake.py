@@ -94,7 +94,9 @@ def truth(candidate: Mapping[str, Any]) -> float:
         value *= {1000.0: 0.85, 2000.0: 1.0, 4000.0: 0.9}[candidate["spin_speed"]]
         value *= 0.8 + 0.08 * candidate["layers"]
     if "polymer" in candidate:
-        value *= math.exp(-(((candidate["polymer"] - 45) / 30) ** 2) - (((candidate["nanotube"] - 40) / 30) ** 2))
+        value *= math.exp(
+            -(((candidate["polymer"] - 45) / 30) ** 2) - (((candidate["nanotube"] - 40) / 30) ** 2)
+        )
     if "solvent" in candidate:
         value *= {"chlorobenzene": 1.0, "toluene": 0.8, "anisole": 0.65}[candidate["solvent"]]
     return value
@@ -127,12 +129,18 @@ def draw(space: Space, rng: random.Random, near: Mapping[str, Any] | None = None
     return space.canonical(found)
 
 
-def campaign(space: Space, *, direction: str = "maximise", planned: int = 60, name: str = "thin-film-mobility") -> Campaign:
+def campaign(
+    space: Space, *, direction: str = "maximise", planned: int = 60, name: str = "thin-film-mobility"
+) -> Campaign:
     """A whole campaign over `space`, with the recipe and plan that the records tell of."""
     first = {p.name: Reference(parameter=p.name) for p in space.free}
     steps = [Step(id="mix", device="dispenser", verb="mix", arguments=first)]
     steps += [Step(id=id_, device=device, verb=verb) for id_, device, verb, _ in RECIPE[1:-1]]
-    steps.append(Step(id="probe", device="probe", verb="measure", gives={"hole_mobility": "mobility", "thickness": "nm"}))
+    steps.append(
+        Step(
+            id="probe", device="probe", verb="measure", gives={"hole_mobility": "mobility", "thickness": "nm"}
+        )
+    )
     return Campaign(
         name=name,
         description="Hole mobility of a doped polymer film against composition and annealing.",
@@ -177,7 +185,9 @@ def records(
         proposal = _proposal(rng, candidate, phase, number, direction, predicted, number in fallback)
         began, (now_s, mine) = now_s, _acts(rng, number, now_s, number in failing)
         actions += mine
-        experiment = _experiment(rng, number, candidate, proposal, began, now_s, number in failing, direction, sigma)
+        experiment = _experiment(
+            rng, number, candidate, proposal, began, now_s, number in failing, direction, sigma
+        )
         experiments.append(experiment)
         value = experiment.values.get("hole_mobility")
         if value is not None:

@@ -9,9 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from orchestrator.records import Records
+from orchestrator.report.figures.axes import cartesian
 from orchestrator.report.findings import Z90, measured
-from orchestrator.report.geometry import Line, Plane, is_log, is_numeric, separation, unit_of
-from orchestrator.report.style import BAND, BLUE, INK, MUTED, ORANGE, PAPER, SCALE, axis, layout
+from orchestrator.report.geometry import Line, Plane, separation
+from orchestrator.report.style import BAND, BLUE, DOT, INK, MUTED, ORANGE, PAPER, RIM, SCALE, axis, layout
 from orchestrator.report.wording import number, plain, uncertain, value_text, with_unit
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ def slice_figure(
             hovertext=[f"{value_text(x)}: {uncertain(m, s)}" for x, m, s in zip(xs, mean, sd, strict=True)],
             hoverinfo="text",
         )
-    else:
+    _measured_points(figure, records, line.parameter, anchor)
+    if not line.continuous:  # over the dots, which would hide it
         figure.add_scatter(
-            x=xs,
+            x=[_place(x) for x in xs],
             y=mean.tolist(),
             error_y={"type": "data", "array": (Z90 * sd).tolist(), "thickness": 2, "width": 5, "color": BLUE},
             mode="markers",
@@ -63,12 +65,11 @@ def slice_figure(
             ],
             hoverinfo="text",
         )
-    _measured_points(figure, records, line.parameter, anchor)
     objective = records.campaign.objectives[0]
     figure.update_layout(
         layout(
             300,
-            xaxis=_axis_of(line.parameter),
+            xaxis=cartesian(line.parameter, 0.03),
             yaxis=axis(with_unit(plain(objective.name), plain(objective.unit)), range=list(span)),
             showlegend=False,
             margin={"l": 60, "r": 14, "t": 12, "b": 48},
@@ -134,7 +135,7 @@ def rows_figure(
         )
     )
     _dots(figure, records, across, up, anchor)
-    figure.update_layout(_plane_layout(across, up))
+    figure.update_layout(_plane_layout(across, up, 0.04))
     return figure
 
 
@@ -153,7 +154,7 @@ def _measured_points(
         separation(space, experiment.candidate, anchor, skip=(parameter.name,)) for experiment, _ in shown
     ]
     figure.add_scatter(
-        x=[experiment.candidate[parameter.name] for experiment, _ in shown],
+        x=[_place(experiment.candidate[parameter.name]) for experiment, _ in shown],
         y=[value.value for _, value in shown],
         mode="markers",
         name="measured",
@@ -172,7 +173,7 @@ def _measured_points(
     star = [value.value for experiment, value in shown if experiment.candidate == anchor]
     if star:
         figure.add_scatter(
-            x=[anchor[parameter.name]],
+            x=[_place(anchor[parameter.name])],
             y=star[:1],
             mode="markers",
             name="best",
@@ -191,7 +192,8 @@ def _dots(
         y=[e.candidate[up.name] for e in shown],
         mode="markers",
         name="measured",
-        marker={"color": "#ffffff", "size": 6, "line": {"color": "#000000", "width": 1}},
+        marker={"color": DOT, "size": 6, "line": {"color": RIM, "width": 1}},
+        cliponaxis=False,
         hovertext=[f"Experiment {e.number}" for e in shown],
         hoverinfo="text",
     )
@@ -205,29 +207,19 @@ def _dots(
     )
 
 
-def _plane_layout(across: Parameter, up: Parameter) -> dict[str, Any]:
+def _plane_layout(across: Parameter, up: Parameter, pad: float = 0.0) -> dict[str, Any]:
     return layout(
         400,
-        xaxis=_axis_of(across),
-        yaxis=_axis_of(up),
+        xaxis=cartesian(across, pad),
+        yaxis=cartesian(up, pad),
         showlegend=False,
         margin={"l": 60, "r": 10, "t": 12, "b": 52},
     )
 
 
-def _axis_of(parameter: Parameter) -> dict[str, Any]:
-    title = with_unit(plain(parameter.name), plain(unit_of(parameter)))
-    if not is_numeric(parameter):
-        return axis(
-            title,
-            type="category",
-            categoryorder="array",
-            categoryarray=list(parameter.choices),
-            showgrid=False,
-        )
-    if is_log(parameter):
-        return axis(title, type="log", dtick="D2" if parameter.high / parameter.low < 100 else 1)
-    return axis(title, type="linear")
+def _place(value: Value) -> Value:
+    """A value on an axis; the names of choices are escaped there as everywhere."""
+    return plain(value) if isinstance(value, str) else value
 
 
 def _colourbar(title: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def residuals(predictions: Sequence[Prediction]) -> go.Figure:
     """(measured - predicted) / predicted spread, by experiment number, over the 90 % band."""
     figure = go.Figure()
     numbers = [p.experiment.number for p in predictions]
+    reach = 1.12 * max([2.4, *(abs(p.residual or 0.0) for p in predictions)])
     ends = [min(numbers, default=1) - 0.8, max(numbers, default=1) + 0.8]
     figure.add_scatter(
         x=[*ends, *reversed(ends)],
@@ -99,7 +100,7 @@ def residuals(predictions: Sequence[Prediction]) -> go.Figure:
         layout(
             430,
             xaxis=axis("experiment number", range=ends, showgrid=False),
-            yaxis=axis("standardised residual (standard deviations)"),
+            yaxis=axis("standardised residual (standard deviations)", range=[-reach, reach]),
         )
     )
     return figure

@@ -8,14 +8,15 @@ import plotly.graph_objects as go
 
 from orchestrator.records import ExperimentRecord, Records
 from orchestrator.report.findings import best, best_so_far, measured, mode_of, state_of
+from orchestrator.report.geometry import shown as value_shown
 from orchestrator.report.style import GRID, INK, MODES, MUTED, ORANGE, PAPER, axis, layout
-from orchestrator.report.wording import label, number, plain, uncertain, unit_text, value_text, with_unit
+from orchestrator.report.wording import label, number, plain, uncertain, unit_text, with_unit
 
 if TYPE_CHECKING:
     from campaigns.campaign import Objective
 
 # States that end without a value, in the order of the strip below the plot.
-_LOST = {"failed": "x", "rejected": "circle-open", "cancelled": "line-ns-open"}
+_LOST = {"failed": "x-thin-open", "rejected": "circle-open", "cancelled": "line-ns-open"}
 
 
 def progress(records: Records, objective: Objective) -> go.Figure:
@@ -31,6 +32,7 @@ def progress(records: Records, objective: Objective) -> go.Figure:
             line={"color": INK, "width": 1.5, "shape": "hv"},
             hoverinfo="skip",
         )
+    crowded = len(records.experiments) > 150
     for mode, mark in MODES.items():
         shown = [
             (experiment, value)
@@ -44,7 +46,7 @@ def progress(records: Records, objective: Objective) -> go.Figure:
                 error_y={
                     "type": "data",
                     "array": [value.sigma or 0.0 for _, value in shown],
-                    "visible": any(value.sigma for _, value in shown),
+                    "visible": not crowded and any(value.sigma for _, value in shown),
                     "thickness": 1,
                     "width": 0,
                     "color": mark.colour,
@@ -54,8 +56,8 @@ def progress(records: Records, objective: Objective) -> go.Figure:
                 marker={
                     "color": mark.colour,
                     "symbol": mark.symbol,
-                    "size": 9,
-                    "line": {"color": PAPER, "width": 1},
+                    "size": 6 if crowded else 9,
+                    "line": {"color": PAPER, "width": 0.5 if crowded else 1},
                 },
                 hovertext=[described(records, experiment, objective) for experiment, _ in shown],
                 hoverinfo="text",
@@ -65,13 +67,14 @@ def progress(records: Records, objective: Objective) -> go.Figure:
     _strip(figure, records, lost)
     _phases(figure, records)
     last = max((experiment.number for experiment in records.experiments), default=1)
+    whole = axis("experiment number", range=[0.2, last + 0.8], showgrid=False, anchor="free", position=0)
+    if last <= 12:
+        whole["dtick"] = 1
     foot = 0.05 * len(lost) + 0.05 if lost else 0.0
     figure.update_layout(
         layout(
             460,
-            xaxis=axis(
-                "experiment number", range=[0.2, last + 0.8], showgrid=False, anchor="free", position=0
-            ),
+            xaxis=whole,
             yaxis=axis(with_unit(plain(objective.name), plain(objective.unit)), domain=[foot, 1]),
             yaxis2={
                 "domain": [0, max(foot - 0.03, 0.01)],
@@ -88,6 +91,8 @@ def progress(records: Records, objective: Objective) -> go.Figure:
         )
     )
     figure.update_layout(legend={"y": 1.07})
+    if not path:  # nothing but the strip, so nothing above it
+        figure.update_layout(height=190, yaxis={"visible": False}, yaxis2={"domain": [0, 0.8]})
     return figure
 
 
@@ -102,7 +107,7 @@ def described(records: Records, experiment: ExperimentRecord, objective: Objecti
     if experiment.failure is not None:
         lines.append(f"{plain(experiment.failure[0])}: {plain(experiment.failure[1])}")
     lines.extend(
-        f"{plain(label(p.name))}: {plain(value_text(experiment.candidate[p.name]))} "
+        f"{plain(label(p.name))}: {plain(value_shown(p, experiment.candidate[p.name]))} "
         f"{plain(unit_text(getattr(p, 'unit', '')))}".rstrip()
         for p in records.campaign.space.free
         if p.name in experiment.candidate
@@ -146,7 +151,7 @@ def _strip(figure: go.Figure, records: Records, lost: list[str]) -> None:
                 "symbol": _LOST[state],
                 "size": 9,
                 "color": [MODES[m].colour if (m := mode_of(e)) in MODES else MUTED for e in shown],
-                "line": {"width": 1.5},
+                "line": {"width": 2},
             },
             hovertext=[
                 described(records, experiment, records.campaign.objectives[0]) for experiment in shown
@@ -158,9 +163,8 @@ def _strip(figure: go.Figure, records: Records, lost: list[str]) -> None:
 def _phases(figure: go.Figure, records: Records) -> None:
     """A dotted line where a phase began, with its mode and method above the plot."""
     seen = max((experiment.number for experiment in records.experiments), default=0)
-    for phase in records.phases:
-        if phase.entered_after > seen:
-            continue
+    entered = [phase for phase in records.phases if phase.entered_after <= seen]
+    for place, phase in enumerate(entered):
         start = phase.entered_after + 0.5
         if phase.entered_after:
             figure.add_shape(
@@ -174,6 +178,9 @@ def _phases(figure: go.Figure, records: Records) -> None:
                 layer="below",
                 line={"color": MUTED, "width": 1, "dash": "dot"},
             )
+        until = entered[place + 1].entered_after + 0.5 if place + 1 < len(entered) else seen + 0.5
+        if until - start < 0.11 * seen:  # no room for a label; the table of phases has it
+            continue
         figure.add_annotation(
             x=start,
             y=1,

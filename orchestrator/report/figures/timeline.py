@@ -39,7 +39,7 @@ def timeline(records: Records) -> go.Figure:
             y=[rows[action.device] for action in actions],
             base=[(action.began_s or 0.0) / seconds for action in actions],
             x=[_lasted(action, end_s) / seconds for action in actions],
-            marker={"color": colour, "line": {"color": PAPER, "width": 0.5}},
+            marker={"color": colour, "line": {"color": PAPER, "width": 0.5 if len(shown) < 100 else 0}},
             hovertext=[
                 _told(action, by_id[action.experiment].number if action.experiment in by_id else None)
                 for action in actions

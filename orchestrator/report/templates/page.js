@@ -11,9 +11,9 @@
 
   // The neutral colours of the light theme are exchanged as text, before plotly sees the figure.
   const figure = (text, theme) => JSON.parse(neutrals.reduce(
-    (found, colour, i) => found.replaceAll(`"${colour}"`, `"${themes[theme][i]}"`), text));
+    (found, colour, i) => found.replaceAll(colour, themes[theme][i]), text));
 
-  const draw = (theme, width) => {
+  const draw = (theme, size) => {
     for (const { node, text } of plots) {
       const spec = figure(text, theme);
       if (spec.data.some((trace) => trace.type === "parcoords") && !webgl) {
@@ -21,7 +21,9 @@
         node.innerHTML = '<p class="webgl">This view needs WebGL, which this browser does not offer.</p>';
         continue;
       }
-      if (width) spec.layout.width = width(node);
+      const [width, height] = size ? size(node, spec.layout.height) : [undefined, spec.layout.height];
+      Object.assign(spec.layout, { width, height });
+      node.style.height = `${height}px`;
       Plotly.react(node, spec.data, spec.layout, config);
     }
   };
@@ -29,12 +31,9 @@
   if (window.Plotly) {
     draw(theme());
     dark.addEventListener("change", () => draw(theme()));
-    // Paper is white and narrower: 186 mm of A4 are about 703 CSS pixels, shared by what stands side by side.
-    window.addEventListener("beforeprint", () => draw("light", (node) => {
-      const panels = node.closest(".panels");
-      if (panels.classList.contains("columns-2") || node.closest(".plane")) return 336;
-      return panels.classList.contains("columns-3") ? 220 : 700;
-    }));
+    // Paper is white and narrower: 186 mm of A4 are about 703 CSS pixels, for one panel or two side by side.
+    window.addEventListener("beforeprint", () => draw("light", (node, height) =>
+      (node.closest(".columns-1") ? [700, 0.85 * height] : [336, 0.72 * height])));
     window.addEventListener("afterprint", () => draw(theme()));
   }
 

@@ -1,0 +1,51 @@
+# Few verbs. Each sets up .venv first; nothing is installed by hand.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Small models are fastest on one thread, and two cores are soon oversubscribed.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help setup demo test check bench promises wheel clean
+
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 12
+
+setup: $(VENV)/ready  ## .venv with everything that tests and checks need
+
+# torch first and through the constraints file: elsewhere an unbounded torch pulls gigabytes of CUDA.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup      ## run the thin-film campaign in its simulated laboratory, to a report
+	@run=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
+	$(BIN)/alquimia run thin_film --store sqlite:///$$run/log.db && \
+	$(BIN)/alquimia status --store sqlite:///$$run/log.db && \
+	echo "report: $$($(BIN)/alquimia report --store sqlite:///$$run/log.db)"
+
+test: setup      ## every test, warnings as errors
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: setup     ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup     ## the benchmarks that README and docs quote; prints tables
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/replay_p3ht.py
+
+promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
+	$(BIN)/python benchmarks/promises.py
+
+wheel: setup     ## build the wheel, install it in an empty environment, run the demo from outside the tree
+	benchmarks/wheel.sh
+
+clean:           ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

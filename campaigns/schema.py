@@ -1,0 +1,104 @@
+"""The JSON Schema of a campaign file (draft 2020-12), for editors: completion, and red lines while one types.
+
+It describes the YAML as it is written and comes from the same models that the loader checks with, so the two
+cannot drift apart. What several values mean together (references, units, bounds) only the loader knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from campaigns import surface
+from campaigns.build import VERSION
+from campaigns.model import NAME
+from campaigns.recipe import DEVICE
+
+SCHEMA_ID = "https://alquimia-lab.org/schema/campaign-1.json"
+_REF = "#/$defs/{model}"
+_LIMIT_KEY = rf"{DEVICE[:-1]}(\.{NAME[1:-1]}){{1,2}}$"
+_ENTRIES: tuple[type[surface.Entry], ...] = (
+    *surface.PARAMETERS.values(),
+    *surface.PHASES.values(),
+    *surface.ALLOWED.values(),
+    surface.ConstraintEntry,
+    surface.ObjectiveEntry,
+    surface.StepEntry,
+    surface.BudgetEntry,
+    surface.LimitEntry,
+    surface.ScheduleEntry,
+    surface.HeadEntry,
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema, in JSON types. `$defs` has one entry per kind of entry of the language."""
+    models, shared = models_json_schema([(entry, "validation") for entry in _ENTRIES], ref_template=_REF)
+    definitions = {name: _without_titles(definition) for name, definition in shared["$defs"].items()}
+    head = definitions.pop("HeadEntry")
+    objective = definitions["ObjectiveEntry"]
+    objective["oneOf"] = [{"required": ["maximise"]}, {"required": ["minimise"]}]
+    properties: dict[str, Any] = {
+        "alquimia": {"const": VERSION, "description": "version of the language"},
+        **{key: value for key, value in head["properties"].items() if key != "alquimia"},
+        "space": {
+            "type": "object",
+            "propertyNames": {"pattern": NAME, "maxLength": 64},
+            "additionalProperties": _one_of(surface.PARAMETERS),
+            "minProperties": 1,
+            "description": "what may be varied: name -> one kind of parameter",
+        },
+        "constraints": {"type": "array", "items": _ref(surface.ConstraintEntry)},
+        "allowed": {**_one_of(surface.ALLOWED), "description": "the only candidates allowed"},
+        "objectives": {"type": "array", "items": _ref(surface.ObjectiveEntry), "minItems": 1, "maxItems": 1},
+        "recipe": {"type": "array", "items": _ref(surface.StepEntry), "minItems": 1},
+        "plan": {"type": "array", "items": _one_of(surface.PHASES), "minItems": 1},
+        "budget": _ref(surface.BudgetEntry),
+        "limits": {
+            "type": "object",
+            "patternProperties": {_LIMIT_KEY: _ref(surface.LimitEntry)},
+            "additionalProperties": False,
+            "description": "device.argument or device.verb.argument -> bounds that no action may cross",
+        },
+        "schedule": _ref(surface.ScheduleEntry),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        "title": "Alquimia campaign",
+        "description": "One file is one self-driving campaign.",
+        "type": "object",
+        "properties": properties,
+        "required": [*head["required"], "space", "objectives", "recipe", "plan", "budget"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _ref(entry: type[surface.Entry]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=entry.__name__)}
+
+
+def _one_of(entries: Mapping[str, type[surface.Entry]]) -> dict[str, Any]:
+    return {"oneOf": [_ref(entry) for entry in entries.values()]}
+
+
+def _without_titles(node: Any) -> Any:
+    """pydantic titles every field with its own name, and lets null stand where the language has no null."""
+    if isinstance(node, list):
+        return [_without_titles(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: _without_titles(value)
+        for key, value in node.items()
+        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
+    }
+    options = kept.get("anyOf")
+    if isinstance(options, list) and {"type": "null"} in options:
+        options = [option for option in options if option != {"type": "null"}]
+        del kept["anyOf"]
+        kept = {**options[0], **kept} if len(options) == 1 else {**kept, "anyOf": options}
+    return kept

@@ -1,0 +1,66 @@
+"""Every driver of the registry keeps the contract; a driver without a case fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from drivers import registry
+from drivers.driver import Driver
+from drivers.protocol import Argument
+from tests.drivers import contract
+from tests.drivers.contract import Case
+
+MIX: tuple[str, str, Mapping[str, Argument]] = (
+    "sim.dispenser",
+    "mix",
+    {"dopant_fraction": 0.1, "solvent": "anisole"},
+)
+SPIN: tuple[str, str, Mapping[str, Argument]] = ("sim.coater", "spin", {"speed": 200.0, "duration": 30.0})
+CASES = (
+    Case("sim.dispenser", world="thin_film"),
+    Case("sim.coater", world="thin_film", before=(MIX,)),
+    Case("sim.furnace", world="thin_film"),
+    Case("sim.probe", world="thin_film", before=(MIX, SPIN)),
+    Case("sim.instant"),
+    Case("sim.instant", world="bench", settings={"repeat": "testable"}),
+    Case("replay"),
+    Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
+)
+PROMISES = [
+    contract.keeps_its_description,
+    contract.keeps_strangers_out,
+    contract.keeps_its_results,
+    contract.keeps_what_repeatable_means,
+    contract.keeps_testimony,
+    contract.keeps_stops_idempotent,
+]
+
+
+def with_table(case: Case, directory: Path) -> Case:
+    if case.driver != "replay":
+        return case
+    table = directory / "table.csv"
+    table.write_text("temperature,gas,yield\n300,air,1\n300,air,2\n400,argon,3\n500,air,4\n")
+    columns = {"inputs": {"temperature": "temperature", "gas": "gas"}, "outputs": {"yield": "yield"}}
+    return Case("replay", {"table": str(table), **columns, **case.settings})
+
+
+@pytest.mark.parametrize("keeps", PROMISES, ids=lambda keeps: keeps.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.driver}-{len(case.settings)}")
+async def test_it_keeps_the_contract(
+    case: Case, keeps: Callable[[Driver], Awaitable[None]], tmp_path: Path
+) -> None:
+    device = await with_table(case, tmp_path).ready(tmp_path)
+    await keeps(device)
+    if device.lab.world is not None:
+        device.lab.world.close()
+
+
+def test_every_driver_of_this_package_has_a_case_and_every_promise_is_tried() -> None:
+    ours = {name for name, entry in registry.known().items() if entry.value.startswith("drivers.")}
+    assert ours == {case.driver for case in CASES}
+    names = {name for name in vars(contract) if name.startswith("keeps_")}
+    assert names == {keeps.__name__ for keeps in PROMISES}
