@@ -1,4 +1,5 @@
-"""Alquimia's planner in the closed-loop benchmark harness: `bo_bench.py --optimizer benchmarks/bo_adapter.py:Alquimia`."""
+"""Alquimia's planner in the closed-loop benchmark harness: `bo_bench.py --optimizer
+benchmarks/bo_adapter.py:Alquimia`."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def main() -> None:
     }
     found: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     disk = []
-    with tempfile.TemporaryDirectory(dir=".") as text:
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as text:
         folder = Path(text).absolute()
         for repeat in range(args.repeats):
             for name, (kind, batch) in cases.items():

@@ -70,14 +70,15 @@ def main() -> None:
     threshold = float(values[-math.ceil(0.05 * len(values))])
     budget = load("p3ht_cnt", tables={"table": table}).budget.experiments
     ours, random = [], []
-    with tempfile.TemporaryDirectory(dir=".") as text:
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as text:
         for seed in range(args.seeds):
             ours.append(with_engine(table, seed, Path(text).absolute()))
             order = np.random.default_rng(seed).permutation(list(measured.values()))
             random.append([float(v) for v in order[:budget]])
     table_of = {"campaign p3ht_cnt": ours, "random": random}
     print(
-        f"\nP3HT/CNT: {len(measured)} compositions, top 5 % is >= {threshold:.0f} S/cm, {budget} experiments, {args.seeds} seeds"
+        f"\nP3HT/CNT: {len(measured)} compositions, top 5 % is >= {threshold:.0f} S/cm, "
+        f"{budget} experiments, {args.seeds} seeds"
     )
     print(
         f"{'':20s} {'first top-5 %: median [quartiles]':>36s} {'best found, median':>20s} {'top 5 % found':>14s}"

@@ -16,7 +16,7 @@ from campaigns.build import VERSION
 from campaigns.model import NAME
 from campaigns.recipe import DEVICE
 
-SCHEMA_ID = "https://alquimia-lab.org/schema/campaign-1.json"
+SCHEMA_ID = "urn:alquimia:campaign:1"
 _REF = "#/$defs/{model}"
 _LIMIT_KEY = rf"{DEVICE[:-1]}(\.{NAME[1:-1]}){{1,2}}$"
 _ENTRIES: tuple[type[surface.Entry], ...] = (
@@ -35,7 +35,7 @@ _ENTRIES: tuple[type[surface.Entry], ...] = (
 
 def json_schema() -> dict[str, Any]:
     """The schema, in JSON types. `$defs` has one entry per kind of entry of the language."""
-    models, shared = models_json_schema([(entry, "validation") for entry in _ENTRIES], ref_template=_REF)
+    _, shared = models_json_schema([(entry, "validation") for entry in _ENTRIES], ref_template=_REF)
     definitions = {name: _without_titles(definition) for name, definition in shared["$defs"].items()}
     head = definitions.pop("HeadEntry")
     objective = definitions["ObjectiveEntry"]
@@ -86,7 +86,11 @@ def _one_of(entries: Mapping[str, type[surface.Entry]]) -> dict[str, Any]:
 
 
 def _without_titles(node: Any) -> Any:
-    """pydantic titles every field with its own name, and lets null stand where the language has no null."""
+    """A definition in the language's own terms.
+
+    pydantic titles every field with its own name, lets null stand where the language has no null, and leaves
+    a mapping open whose keys have a pattern.
+    """
     if isinstance(node, list):
         return [_without_titles(inner) for inner in node]
     if not isinstance(node, dict):
@@ -96,6 +100,8 @@ def _without_titles(node: Any) -> Any:
         for key, value in node.items()
         if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
     }
+    if "patternProperties" in kept:
+        kept["additionalProperties"] = False
     options = kept.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
         options = [option for option in options if option != {"type": "null"}]

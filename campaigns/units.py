@@ -96,7 +96,7 @@ def _split(unit: str) -> tuple[str, str]:
 def _parsed(unit: str) -> Any:
     """The pint unit. Raises UnitError for whatever pint cannot read."""
     basis_less = _split(unit)[1]
-    if not basis_less:
+    if not unit:
         return _registry().Unit("dimensionless")
     if len(unit) > _LONGEST_UNIT or not _UNIT.fullmatch(unit.strip()):
         raise UnitError(f"{unit[:40]!r} is not a unit")

@@ -16,10 +16,12 @@ from orchestrator.decide import CAMPAIGN, Ask
 from orchestrator.events import Event
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign, Experiment
+from orchestrator.records import ProposalRecord
 
 log = structlog.get_logger()
 
 WITHIN_S = 300.0
+SAID_BY_THE_PLANNER = frozenset(ProposalRecord.__dataclass_fields__) - {"phase", "rule", "read_to"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,6 @@ class Advice:
     diagnostics: Mapping[str, Any] | None
     failure: str = ""  # why the brain did not answer
     exhausted: str = ""  # no candidate is left
-    n_told: int = 0
 
 
 class Adviser:
@@ -52,49 +53,46 @@ class Adviser:
             await self._warming
         await self.brain.close()
 
-    async def advise(self, ask: Ask, state: LabState, campaign: CampaignFile) -> Advice:
-        """Candidates for `ask`. Always answers: a brain that fails is replaced by the belief that cannot."""
-        request = question(ask, state, campaign)
+    async def advise(self, ask: Ask, request: Mapping[str, Any], campaign: CampaignFile) -> Advice:
+        """Candidates for `ask`, from its `question`. Always answers: a brain that fails is replaced by the belief
+        that cannot."""
         phase = campaign.plan[ask.phase]
         if phase.mode == "explore" and not ask.diagnose:
-            return await self._constant(ask, state, campaign, request, fallback=None)
+            return await asyncio.to_thread(_explore, ask, campaign, request, phase.method, None)
         try:
             reply = await self.brain.ask(request, within_s=self._within_s)
+            if "exhausted" in reply:
+                return Advice(ask, [], None, exhausted=str(reply["exhausted"]))
+            return _checked(reply, ask)
         except BrainFailed as failed:
             log.warning("the planner did not answer", reason=str(failed))
-            advice = await self._constant(
-                ask, state, campaign, request, fallback=f"the planner failed: {failed}"
-            )
+            design = phase.method if phase.mode == "explore" else "sobol"
+            why = f"the planner failed: {failed}"
+            advice = await asyncio.to_thread(_explore, ask, campaign, request, design, why)
             return replace(advice, failure=str(failed))
-        if "exhausted" in reply:
-            return Advice(ask, [], None, exhausted=reply["exhausted"], n_told=state.n_told)
-        return Advice(ask, reply["proposals"], reply["diagnostics"], n_told=state.n_told)
-
-    async def _constant(
-        self,
-        ask: Ask,
-        state: LabState,
-        campaign: CampaignFile,
-        request: Mapping[str, Any],
-        *,
-        fallback: str | None,
-    ) -> Advice:
-        phase = campaign.plan[ask.phase]
-        design = phase.method if phase.mode == "explore" else "sobol"
-        return await asyncio.to_thread(_explore, ask, campaign, request, design, fallback, state.n_told)
 
     def events(self, advice: Advice, state: LabState, campaign: CampaignFile) -> list[Event]:
         """What the log is told of an answer. Proposals of a phase that the answer itself ends are not taken."""
         return list(_events(advice, state, campaign))
 
 
+def _checked(reply: Mapping[str, Any], ask: Ask) -> Advice:
+    """The brain's reply, if it is one. Raises `BrainFailed`: nothing that the brain says may stop the engine."""
+    proposals, diagnostics = reply.get("proposals"), reply.get("diagnostics")
+    if not isinstance(proposals, list) or not proposals:
+        raise BrainFailed("it answered without a proposal")
+    for proposal in proposals:
+        if not isinstance(proposal, dict) or not isinstance(proposal.get("candidate"), dict):
+            raise BrainFailed("it proposed something that is no candidate")
+        if missing := SAID_BY_THE_PLANNER - proposal.keys():
+            raise BrainFailed(f"it did not say the {', '.join(sorted(missing))} of a proposal")
+    if diagnostics is not None and not isinstance(diagnostics, dict):
+        raise BrainFailed("it gave a diagnosis that is none")
+    return Advice(ask, proposals[: ask.n], diagnostics)
+
+
 def _explore(
-    ask: Ask,
-    campaign: CampaignFile,
-    request: Mapping[str, Any],
-    design: Any,
-    fallback: str | None,
-    n_told: int,
+    ask: Ask, campaign: CampaignFile, request: Mapping[str, Any], design: Any, fallback: str | None
 ) -> Advice:
     from surrogates.constant import propose
     from surrogates.errors import SpaceExhausted
@@ -106,18 +104,25 @@ def _explore(
             mode=campaign.plan[ask.phase].mode, n_observed=len(request["observations"]), fallback=fallback,
         )  # fmt: skip
     except SpaceExhausted as error:
-        return Advice(ask, [], None, exhausted=str(error), n_told=n_told)
-    return Advice(ask, [p.to_json() for p in proposals], None, n_told=n_told)
+        return Advice(ask, [], None, exhausted=str(error))
+    return Advice(ask, [p.to_json() for p in proposals], None)
 
 
 def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any]:
-    """What the planner is asked, as JSON: a function of the log up to here, so that it can be asked again."""
+    """What the planner is asked, as JSON: a function of the log up to here, so that it can be asked again.
+
+    It is made in the very turn that decided to ask: `ask.read_to` is what it has read.
+    """
     objective = campaign.objectives[0]
     observations, pending = [], []
     for experiment in state.experiments.values():
         measured = experiment.state is Experiment.MEASURED
         infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
-        if measured or infeasible or experiment.state is Experiment.REJECTED:
+        # A candidate that is not even in the space says nothing about it, and no model could read it.
+        refused = experiment.state is Experiment.REJECTED and not campaign.space.violations(
+            experiment.candidate
+        )
+        if measured or infeasible or refused:
             value = experiment.values[objective.name] if measured else None
             observations.append(
                 {
@@ -156,8 +161,10 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
         yield Event(CAMPAIGN, "campaign.ending", {"reason": f"space: {advice.exhausted}"})
         return
     if advice.diagnostics is not None:
-        yield Event("model", "model.diagnosed", {"n_told": advice.n_told, "diagnostics": advice.diagnostics})
-        told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.n_told)
+        yield Event(
+            "model", "model.diagnosed", {"n_told": advice.ask.n_told, "diagnostics": advice.diagnostics}
+        )
+        told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.ask.n_told)
         if advice.ask.diagnose and rules.phase_over(told, campaign) is not None:
             return  # the answer itself ends the phase: its candidates were chosen by the wrong method
     number = len(state.experiments)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign, Quantity, Reference, Step
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
-from campaigns.space import Categorical, Fixed, Integer, Ordinal, Parameter, Space, Value
+from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Space, Value
 from campaigns.units import UnitError, convert, same_dimension
 from drivers.host.spec import Bound
 from drivers.protocol import ActionSpec, Argument, ParameterSpec
 from orchestrator.labfile import Laboratory
-
 
 ROUNDING = 1e-12  # relative: some thousand times what a conversion loses
 
@@ -115,12 +114,30 @@ class _Faults:
 def bind_campaign(campaign: Campaign, laboratory: Laboratory, *, source: str = "") -> BoundCampaign:
     """Check the recipe against the laboratory. Raises CampaignError with all faults (E302..E311)."""
     faults = _Faults(source)
+    _check_limits(campaign, laboratory, faults)
     steps = [
         s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None
     ]
     if faults.found:
         raise CampaignError(faults.found)
     return BoundCampaign(campaign, laboratory, tuple(steps))
+
+
+def _check_limits(campaign: Campaign, laboratory: Laboratory, faults: _Faults) -> None:
+    """A limit with a misspelt argument would limit nothing, and nobody would know."""
+    for limit in campaign.limits:
+        found: set[str] = set()
+        for step in filter(limit.covers, campaign.recipe):
+            device = laboratory.devices.get(step.device)
+            action = None if device is None else device.spec.actions.get(step.verb)
+            found |= {limit.argument} if action is None else set(action.parameters)  # said elsewhere
+        if limit.argument not in found:
+            faults.found.append(
+                Fault(
+                    "E311", f"no action of the recipe has the argument {limit.argument!r}", file=faults.source,
+                    path=f"limits.{limit.key}", cure=did_you_mean(limit.argument, found),
+                )
+            )  # fmt: skip
 
 
 def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _Faults) -> BoundStep | None:
@@ -142,22 +159,17 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
     varied: dict[str, tuple[str, Affine]] = {}
     limits: dict[str, tuple[Bound, ...]] = {}
     for name, declared in spec.parameters.items():
-        if name not in step.arguments:
-            if declared.default is None:
-                faults.add(
-                    "E305",
-                    step,
-                    f"with.{name}",
-                    f"{step.device}.{step.verb} needs {name!r}",
-                    f"add {name}: …",
-                )
-            else:
-                fixed[name] = declared.default
-            continue
         limits[name] = tuple(_limits(step, name, declared, campaign, laboratory, faults))
-        given = step.arguments[name]
-        if isinstance(given, Reference):
-            parameter = campaign.space.parameter(given.parameter)
+        given = step.arguments.get(name, declared.default)
+        parameter = campaign.space.parameter(given.parameter) if isinstance(given, Reference) else None
+        if isinstance(parameter, Fixed):
+            given = _quantity(parameter)
+        if given is None:
+            faults.add(
+                "E305", step, f"with.{name}", f"{step.device}.{step.verb} needs {name!r}", f"add {name}: …"
+            )
+        elif isinstance(given, Reference):
+            assert parameter is not None
             conversion = _vary(step, name, declared, parameter, campaign.space, limits[name], faults)
             varied[name] = (parameter.name, conversion)
         else:
@@ -183,28 +195,42 @@ def _vary(
 ) -> Affine:
     """Check a parameter's whole range against an argument: what may be proposed must be possible."""
     where = f"with.{name}"
-    if isinstance(parameter, Fixed):
-        _fix(step, name, declared, _quantity(parameter), limits, faults)
-        if not isinstance(parameter.value, str) and declared.kind in ("number", "integer"):
-            return _conversion(step, where, parameter.unit, declared, faults)
-        return Affine()
     if isinstance(parameter, Categorical):
         _check_words(step, where, declared, parameter.choices, faults)
         return Affine()
-    if declared.kind not in ("number", "integer"):
+    if isinstance(parameter, Fixed) or declared.kind not in ("number", "integer"):
         faults.add("E306", step, where, f"wants a {declared.kind} and ${parameter.name} is a number")
         return Affine()
-    if declared.kind == "integer" and not isinstance(parameter, Integer):
-        faults.add("E306", step, where, f"wants whole numbers and ${parameter.name} is {parameter.kind}")
     conversion = _conversion(step, where, parameter.unit, declared, faults)
+    if declared.kind == "integer":
+        _check_whole(step, where, parameter, conversion, declared, faults)
     ends: Sequence[float]
     if space.allowed is not None:  # only its rows can be proposed, whatever the parameter's own range
         ends = sorted(float(cell) for cell in space.allowed.column(parameter.name))
     else:
         ends = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.high)
     for end in (ends[0], ends[-1]):
-        _check_bounds(step, where, conversion(end), declared, limits, faults, f"${parameter.name} reaches")
+        number = conversion.within(end, (own_bound(declared), *limits))
+        _check_bounds(step, where, number, declared, limits, faults, f"${parameter.name} reaches")
     return conversion
+
+
+def _check_whole(
+    step: Step,
+    where: str,
+    parameter: Continuous | Integer | Ordinal,
+    conversion: Affine,
+    declared: ParameterSpec,
+    faults: _Faults,
+) -> None:
+    """An argument that takes whole numbers must get them, after the conversion as well: 90 s are no whole minutes."""
+    if isinstance(parameter, Continuous):
+        values: Sequence[float] = (0.5,)
+    else:
+        values = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.low + 1)
+    if any(abs(number - round(number)) > 1e-9 for number in map(conversion, values)):
+        unit = f" in {declared.unit}" if declared.unit else ""
+        faults.add("E306", step, where, f"wants whole numbers{unit} and ${parameter.name} is not always one")
 
 
 def _fix(
@@ -227,9 +253,10 @@ def _fix(
         faults.add("E306", step, where, f"wants a {declared.kind}, got the number {given}")
         return 0.0
     value, unit = (given.value, given.unit) if isinstance(given, Quantity) else (given, "")
-    number = _conversion(step, where, unit, declared, faults)(value)
+    conversion = _conversion(step, where, unit, declared, faults)
+    number = conversion.within(value, (own_bound(declared), *limits))
     if declared.kind == "integer":
-        if number != round(number):
+        if abs(number - round(number)) > 1e-9:
             faults.add("E306", step, where, f"wants a whole number, got {number:g}")
             return 0
         number = round(number)
@@ -278,7 +305,7 @@ def _check_bounds(
     faults: _Faults,
     says: str,
 ) -> None:
-    for bound in (Bound(at_least=declared.at_least, at_most=declared.at_most), *limits):
+    for bound in (own_bound(declared), *limits):
         crossed = crossing(value, bound)
         if crossed:
             faults.add(
@@ -288,14 +315,18 @@ def _check_bounds(
             return
 
 
+def own_bound(declared: ParameterSpec) -> Bound:
+    """What the device itself says of an argument."""
+    return Bound(at_least=declared.at_least, at_most=declared.at_most)
+
+
 def crossing(value: float, bound: Bound) -> str:
-    """'at most 520' where `value` is beyond the bound, '' where it is not. Rounding of a conversion is forgiven."""
-    slack = 1e-9 * max(1.0, abs(value))
+    """'at most 520' where `value` is beyond the bound, '' where it is not. By nothing: see `Affine.within`."""
     if not math.isfinite(value):
         return "a finite number"
-    if bound.at_least is not None and value < bound.at_least - slack:
+    if bound.at_least is not None and value < bound.at_least:
         return f"at least {bound.at_least:g}"
-    if bound.at_most is not None and value > bound.at_most + slack:
+    if bound.at_most is not None and value > bound.at_most:
         return f"at most {bound.at_most:g}"
     return ""
 
@@ -313,6 +344,11 @@ def _limits(
         yield lab
     for limit in campaign.limits:
         if not limit.covers(step) or limit.argument != name:
+            continue
+        if declared.kind not in ("number", "integer"):
+            faults.add(
+                "E311", step, f"with.{name}", f"the limit {limit.key} is on a {declared.kind}, no number"
+            )
             continue
         try:
             ends = [

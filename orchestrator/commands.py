@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from campaigns.errors import did_you_mean, shown
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
@@ -23,6 +24,22 @@ class Command:
     kind: Kind
     by: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """What comes over the wire is looked at here, before an engine touches it. Raises `Refused` (E505)."""
+        texts = {"key": self.key, "kind": self.kind, "by": self.by}
+        wrong = [name for name, text in texts.items() if not isinstance(text, str) or not text]
+        if wrong or not isinstance(self.arguments, Mapping):
+            raise Refused("E505", f"a command needs key, kind and by as text, got {shown(texts)}")
+        if self.kind not in get_args(Kind):
+            raise Refused(
+                "E505", f"{self.kind!r} is no command", cure=did_you_mean(self.kind, get_args(Kind))
+            )
+        if self.kind != "settle":
+            return
+        for name in ("action", "verdict", "note"):
+            if not isinstance(self.arguments.get(name), str):
+                raise Refused("E505", f"settle needs {name!r} as text", cure="say action, verdict and note")
 
 
 def obey(state: LabState, command: Command) -> list[Event]:
@@ -57,7 +74,7 @@ def _continue(state: LabState, command: Command) -> list[Event]:
 def _abort(state: LabState, command: Command) -> list[Event]:
     if state.campaign is Campaign.FINISHED:
         raise Refused("E505", "the campaign has finished already")
-    if state.campaign is Campaign.ENDING:
+    if state.campaign is Campaign.ENDING and state.reason.startswith("aborted"):
         return []
     return [_event("campaign.ending", command, f"aborted by {command.by}")]
 

@@ -6,7 +6,7 @@ same after a restart as it would have said before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
@@ -29,6 +29,7 @@ class Ask:
     n: int
     rule: str
     read_to: int
+    n_told: int  # results that the log held then
     diagnose: bool
 
 
@@ -70,6 +71,12 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
         return decision
     if state.campaign is Campaign.ENDING and not state.live:
         decision.events.append(Event(CAMPAIGN, "campaign.finished", {"reason": state.reason}))
+        return decision
+    # Before any action: of an overrun budget not one more experiment is begun. Those that began go on to their
+    # end: what they cost is spent, what they measure is not yet known.
+    overrun = rules.budget_overrun(state, bound.campaign)
+    if overrun is not None and state.campaign in (Campaign.OPEN, Campaign.WAITING):
+        decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {overrun}"}))
         return decision
     _actions(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
@@ -126,7 +133,7 @@ def _run_on(
             yield Event(experiment.id, "experiment.held", {"action": last.id, "reason": last.reason})
         return
     if last is not None:
-        verdict = _verdict(last, experiment, bound)
+        verdict = _verdict(last, [state.actions[a] for a in experiment.actions], experiment.step, bound)
         if verdict is not None:
             yield Event(experiment.id, "experiment.failed", {"attribution": verdict[0], "reason": verdict[1]})
             return
@@ -142,10 +149,14 @@ def _run_on(
         yield _cancelled(experiment, state.reason)
 
 
-def _verdict(last: ActionState, experiment: ExperimentState, bound: BoundCampaign) -> tuple[str, str] | None:
+def _verdict(
+    last: ActionState, actions: Sequence[ActionState], next_step: int, bound: BoundCampaign
+) -> tuple[str, str] | None:
     """Whether the last action ends the experiment: (attribution, reason), or None where it goes on or tries again."""
     step = bound.steps[last.step]
-    tries = last.attempt
+    # What went wrong in another way counts for itself: a device that was busy twice may be misread once.
+    how = (last.state, last.attribution, last.again)
+    tries = sum(a.step == last.step and (a.state, a.attribution, a.again) == how for a in actions)
     if last.state is Action.REFUSED:
         return "logistics", f"{last.id} was refused: {last.reason}"
     if last.state is Action.NOT_DONE and tries >= ATTEMPTS:
@@ -155,11 +166,7 @@ def _verdict(last: ActionState, experiment: ExperimentState, bound: BoundCampaig
             return last.attribution, last.reason
         if tries >= BUSY_ATTEMPTS:
             return "logistics", f"{last.device} was busy {tries} times: {last.reason}"
-    if (
-        last.again
-        and experiment.step == last.step
-        and (tries >= ATTEMPTS or step.spec.repeat != "repeatable")
-    ):
+    if last.again and next_step == last.step and (tries >= ATTEMPTS or step.spec.repeat != "repeatable"):
         return "bad reading", f"{last.device}.{last.verb} gave no usable reading in {tries} attempts"
     return None
 
@@ -212,9 +219,8 @@ def _schedule(state: LabState, around: Around) -> Iterator[Event]:
 
 def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
     in_hand = any(e.state is not Experiment.HELD for e in state.live.values())
-    spent = rules.budget_overrun(state, campaign) or (None if in_hand else rules.budget_used(state, campaign))
+    spent = None if in_hand else rules.budget_used(state, campaign)
     if spent is not None:
-        # Experiments that began go on to their end: what they cost is spent, what they measure is not yet known.
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {spent}"}))
         return
     if not state.phases:
@@ -232,7 +238,7 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
         n = rules.wanted(state, campaign)
         rule = f"plan[{current.index}]: {current.rule}"
         decision.effects.append(
-            Ask(current.index, n, rule, state.seq, rules.needs_diagnosis(state, campaign))
+            Ask(current.index, n, rule, state.seq, state.n_told, rules.needs_diagnosis(state, campaign))
         )
 
 

@@ -7,7 +7,7 @@ before the event that says so is on disk. What to do is decided by `decide`, a f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator.advice import Advice, Adviser
+from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import Command, obey
 from orchestrator.decide import Around, Ask, Send, decide
@@ -67,6 +67,7 @@ class Engine:
         self._inbox: asyncio.Queue[Fate | Advice | Posted | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbering = Numbering(state.seq, 0, state.versions)
+        self._committing = asyncio.Lock()  # an event numbered under one epoch is not written under the next
         self._timetable = Timetable(lambda command: self._post_quietly(command), self._beat)
         self._asking = False
         self._stopping = False
@@ -265,7 +266,8 @@ class Engine:
 
     async def _fence_anew(self) -> None:
         """Before an act is done again on a person's word, whatever was under way to a device is shut out."""
-        self._numbering.epoch = await self._on_disk(self.store.take_over)
+        async with self._committing:
+            self._numbering.epoch = await self._on_disk(self.store.take_over)
         await asyncio.gather(*(self._reach(host) for host in self.hands.names))
 
     # -- events and the disk ----------------------------------------------------------------------------------
@@ -276,7 +278,8 @@ class Engine:
         return placed
 
     async def _commit(self, events: Sequence[Event]) -> None:
-        await self._on_disk(self.store.append, self._apply(events))
+        async with self._committing:
+            await self._on_disk(self.store.append, self._apply(events))
         self._watch(self.state)
 
     async def _on_disk(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -290,7 +293,8 @@ class Engine:
                 action = self.state.actions[effect.action]
                 self._spawn(self._act(action, inquire=False))
             case Ask():
-                self._spawn(self._advise(effect))
+                asked = question(effect, self.state, self.bound.campaign)
+                self._spawn(self._advise(effect, asked))
 
     def _inquire(self, action: ActionState) -> None:
         self._spawn(self._act(action, inquire=True))
@@ -309,8 +313,8 @@ class Engine:
             self._acting -= 1
         self._inbox.put_nowait(fate)
 
-    async def _advise(self, ask: Ask) -> None:
-        self._inbox.put_nowait(await self.adviser.advise(ask, self.state, self.bound.campaign))
+    async def _advise(self, ask: Ask, asked: Mapping[str, Any]) -> None:
+        self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.campaign))
 
     def _rest(self, action: ActionState) -> None:
         """A busy device is not asked again at once."""

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.host.spec import Bound
 from drivers.protocol import Argument
 from orchestrator.binding import BoundStep, crossing
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign
+
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "number": (int, float),
+    "integer": (int,),
+    "choice": (str,),
+    "text": (str,),
+    "flag": (bool,),
+}
 
 
 def beyond(step: BoundStep, arguments: Mapping[str, Argument]) -> str | None:
     """Why these arguments may not be sent, naming device, limit and value, or None."""
     for name, value in arguments.items():
         declared = step.spec.parameters[name]
+        if not isinstance(value, KINDS[declared.kind]) or (
+            isinstance(value, bool) and declared.kind != "flag"
+        ):
+            return f"{step.step.device}.{name}: a {declared.kind} is wanted, got {value!r}"
         if isinstance(value, bool | str):
             if declared.kind == "choice" and value not in declared.choices:
                 return f"{step.step.device}.{name}: {value!r} is none of {', '.join(declared.choices)}"
             continue
-        own = Bound(at_least=declared.at_least, at_most=declared.at_most)
-        for bound in (own, *step.limits.get(name, ())):
+        for bound in step.bounds(name):
             if crossed := crossing(value, bound):
                 return f"{step.step.device}.{name}: {value:g} {declared.unit} asked, limit is {crossed}"
     return None

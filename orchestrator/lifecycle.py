@@ -80,6 +80,7 @@ CAMPAIGN: Table = {
     (C.WAITING, "campaign.ending"): C.ENDING,
     (C.PAUSED, "campaign.continued"): C.OPEN,
     (C.PAUSED, "campaign.ending"): C.ENDING,
+    (C.ENDING, "campaign.ending"): C.ENDING,  # aborted while the experiments in hand go on to their end
     (C.ENDING, "campaign.finished"): C.FINISHED,
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import platform
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,6 @@ from pathlib import Path
 import structlog
 
 from campaigns.campaign import Campaign
-from campaigns.load import load
 from drivers.lab import LabFile
 from orchestrator import control
 from orchestrator.advice import Adviser
@@ -26,9 +25,10 @@ from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Hands, host_specs
 from orchestrator.lab import LabState, fold
-from orchestrator.labfile import Laboratory, bind_lab, read_lab
+from orchestrator.labfile import bind_lab
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
+from orchestrator.prepare import check_arming
 
 # What a proposal or a measurement may depend on; recorded with every campaign.
 VERSIONED = (
@@ -42,44 +42,6 @@ VERSIONED = (
     "pint",
     "apscheduler",
 )
-
-
-def prepare(
-    source: str,
-    *,
-    lab_file: Path | None = None,
-    overrides: Sequence[str] = (),
-    tables: Mapping[str, Path] | None = None,
-) -> BoundCampaign:
-    """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device."""
-    tables = tables or {}
-    campaign = load(source, overrides=overrides, tables=tables)
-    file, document, lab_source = read_lab(campaign.lab, lab_file)
-    laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
-    return bind_campaign(campaign, laboratory, source=source)
-
-
-def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:
-    """Give each instrument that replays a table, and names none, the one from the command line."""
-    for name, device in file.devices.items():
-        if device.driver == "replay" and device.settings.get("table") is None:
-            path = tables.get(name) or tables.get("table")
-            if path is not None:
-                file = file.with_settings(name, table=str(path.absolute()))
-    return file
-
-
-def check_arming(laboratory: Laboratory, armed: str | None) -> None:
-    """A real laboratory moves only when its name is said on the command line. Raises `Refused` (E313)."""
-    file = laboratory.file
-    if file.reality == "real" and armed != file.name:
-        raise Refused(
-            "E313",
-            f"{file.name!r} is a real laboratory and is not armed",
-            cure=f"rehearse on a simulated one, then say --arm {file.name!r}",
-        )
-    if file.reality == "simulated" and armed is not None:
-        raise Refused("E313", f"{file.name!r} is simulated and cannot be armed", cure="leave --arm out")
 
 
 def open_campaign(path: Path, bound: BoundCampaign) -> None:

@@ -81,15 +81,12 @@ def _fault(gift: Gift, reading: Reading | None) -> str:
     if reading.sigma is not None and not (math.isfinite(reading.sigma) and reading.sigma >= 0):
         return f"the uncertainty of {gift.reading} is {reading.sigma}"
     try:
-        value = (
-            Affine.between(reading.unit, gift.device_unit)(reading.value)
-            if gift.device_unit
-            else reading.value
-        )
-        recorded = Affine.between(reading.unit or gift.device_unit, gift.unit)(reading.value)
+        value = Affine.between(reading.unit, gift.device_unit)(reading.value)
+        conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
     except UnitError as error:
         return str(error)
-    if not -1.7e308 <= recorded <= 1.7e308:
+    kept = (conversion(reading.value), abs(conversion.scale) * (reading.sigma or 0.0))
+    if not all(-1.7e308 <= number <= 1.7e308 for number in kept):
         return f"{gift.reading} is {reading.value:g} {reading.unit}, beyond every number that is kept"
     if gift.at_least is not None and value < gift.at_least:
         return f"{gift.reading} is {value:g} {gift.device_unit}, below the possible {gift.at_least:g}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from campaigns.campaign import Campaign, Objective, Phase
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
 
 # Of fewer results, 90 % intervals are not expected to miss even one: their coverage says nothing yet.
 FEWEST_FOR_COVERAGE = 10
+# A rejected candidate costs no budget; a planner that proposes nothing else must not go on for ever.
+REFUSED_IN_A_ROW = 100
 
 
 def in_phase(state: LabState, index: int) -> list[ExperimentState]:
@@ -27,7 +31,8 @@ def phase_over(state: LabState, campaign: Campaign) -> str | None:
     if phase.bound is not None and len(asked) >= phase.bound:
         word = "experiments" if phase.experiments is not None else "at most"
         return f"{current.mode} had its {len(asked)} experiments ({word}: {phase.bound})"
-    if f"phase-{current.index}-timeout" in {key.partition("@")[0] for key in state.commands}:
+    timer = f"phase-{current.index}-timeout@"
+    if phase.timeout_s is not None and any(key.startswith(timer) for key in state.commands):
         return f"{current.mode} was on for its {phase.timeout_s:g} s"
     return _until(state, campaign, phase, asked)
 
@@ -90,11 +95,19 @@ def stalled(state: LabState, objective: Objective, asked: list[ExperimentState])
 def budget_overrun(state: LabState, campaign: Campaign) -> str | None:
     """The part of the budget beyond which nothing new is begun at once, as a sentence, or None."""
     budget = campaign.budget
+    if (refused := refused_in_a_row(state)) >= REFUSED_IN_A_ROW:
+        return f"{refused} candidates in a row were refused: the planner finds none that may be tried"
     if budget.failures is not None and state.n_failed > budget.failures:
         return f"{state.n_failed} experiments failed (budget.failures: {budget.failures})"
     if budget.duration_s is not None and state.lab_elapsed_s >= budget.duration_s:
         return f"{state.lab_elapsed_s:.0f} s of laboratory time are used (budget.duration: {budget.duration_s:g} s)"
     return None
+
+
+def refused_in_a_row(state: LabState) -> int:
+    """How many of the last candidates the guard rejected, one after the other."""
+    ends = (e.state for e in reversed(state.experiments.values()))
+    return sum(1 for _ in takewhile(lambda end: end is Experiment.REJECTED, ends))
 
 
 def budget_used(state: LabState, campaign: Campaign) -> str | None:

@@ -13,7 +13,8 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
     experiments        {planned, proposed, done, measured, failed, rejected, cancelled, open};
                        done = measured + failed, open = all that have not ended
     failures           {attribution: number of failed experiments}
-    best               per objective [{objective, experiment, number, value, sigma, unit, candidate}], measured only
+    best               per objective, measured only: [{objective, experiment, number, value, sigma, unit,
+                       candidate: {parameter: value}, units: {parameter: unit}}]
     phase              {index, mode, method, entered_after, rule} of the phase entered last, or null
     phases             the same for every phase entered, in order
     coverage           {n, inside, fraction}: measured values inside the 90 % interval predicted at proposal time
@@ -150,7 +151,15 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     for found in summary["best"]:
         value = f"{uncertain(found['value'], found['sigma'])} {unit_text(found['unit'])}".rstrip()
         lines.append((f"best {label(found['objective'])}", f"{value} (experiment {found['number']})"))
-        lines.append(("at", ", ".join(f"{label(k)} {value_text(v)}" for k, v in found["candidate"].items())))
+        lines.append(
+            (
+                "at",
+                ", ".join(
+                    f"{label(name)} {value_text(value)} {unit_text(found['units'][name])}".rstrip()
+                    for name, value in found["candidate"].items()
+                ),
+            )
+        )
     if summary["coverage"]["n"]:
         held = summary["coverage"]
         lines.append(
@@ -178,6 +187,7 @@ def _best(records: Records, objective: Any) -> dict[str, Any] | None:
     value = measured(found, objective) if found is not None else None
     if found is None or value is None:
         return None
+    parameters = [p for p in records.campaign.space.parameters if p.name in found.candidate]
     return {
         "objective": objective.name,
         "experiment": found.id,
@@ -185,7 +195,8 @@ def _best(records: Records, objective: Any) -> dict[str, Any] | None:
         "value": value.value,
         "sigma": value.sigma,
         "unit": value.unit,
-        "candidate": dict(found.candidate),
+        "candidate": {p.name: found.candidate[p.name] for p in parameters},
+        "units": {p.name: getattr(p, "unit", "") for p in parameters},
     }
 
 

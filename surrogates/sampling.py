@@ -126,7 +126,8 @@ class Sampler:
             if method == "sobol":
                 # The crowd is capped so that a million rows cost no more than a few thousand.
                 crowd = order[: BLOCK * CROWD]
-                first = crowd[herd(self.encoder.unit(self.pool[crowd]), min(BLOCK, len(crowd)))]
+                # Herding alone is the same for every seed: the first row is drawn, so that repeats differ.
+                first = crowd[herd(self.encoder.unit(self.pool[crowd]), min(BLOCK, len(crowd)), first=0)]
                 order = np.concatenate([first, order[~np.isin(order, first)]])
             self._cache[key] = order
         return self._cache[key]
@@ -227,8 +228,10 @@ class Sampler:
         return codes[[not self.space.violations(e.candidate(code)) for code in codes]]
 
 
-def herd(points: Array, n: int, reference: Array | None = None) -> Array:
+def herd(points: Array, n: int, reference: Array | None = None, *, first: int | None = None) -> Array:
     """Indices (n,) of points that stand for all of `points` (N, d), each prefix as well as it can.
+
+    `first` is the index of the point to begin with; None takes the most central one.
 
     Greedy minimisation of the energy distance to `reference` (default: the points themselves, at most 1024 of
     them): support points (Mak and Joseph, Ann. Stat. 46, 2018), sequentially as in kernel herding (Chen, Welling
@@ -240,7 +243,7 @@ def herd(points: Array, n: int, reference: Array | None = None) -> Array:
     push, taken, chosen = np.zeros(len(points)), np.zeros(len(points), bool), []
     for k in range(min(n, len(points))):
         score = np.where(taken, np.inf, pull - push / (k + 1))
-        best = int(np.argmin(score))
+        best = first if k == 0 and first is not None else int(np.argmin(score))
         chosen.append(best)
         taken[best] = True
         push += distances(points, points[best][None])[:, 0]

@@ -25,6 +25,7 @@ class Brain:
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._starting = asyncio.Lock()  # one child, though it is warmed and asked at the same time
 
     @property
     def pid(self) -> int | None:
@@ -33,6 +34,10 @@ class Brain:
 
     async def start(self) -> None:
         """Start the child if it does not live; it loads its libraries while the engine goes on."""
+        async with self._starting:
+            await self._start()
+
+    async def _start(self) -> None:
         if self.pid is not None:
             return
         with self._log_file.open("ab") as log:
@@ -53,11 +58,11 @@ class Brain:
                     process.stdin.write(json.dumps(request, allow_nan=False).encode() + b"\n")
                     await process.stdin.drain()
                     line = await process.stdout.readline()
-                reply = (
-                    json.loads(line)
-                    if line
-                    else {"error": f"the brain ended with code {await process.wait()}"}
-                )
+                    if not line:
+                        raise BrainFailed(f"the brain ended with code {await process.wait()}")
+                reply = json.loads(line)
+                if not isinstance(reply, dict):
+                    raise ValueError(f"it answered with a {type(reply).__name__}")
             except TimeoutError as error:
                 self.kill()
                 raise BrainFailed(f"no answer within {within_s:g} s") from error
@@ -68,7 +73,7 @@ class Brain:
                 self.kill()  # its next line would answer a question that nobody asks any more
                 raise
         if "error" in reply:
-            raise BrainFailed(str(reply["error"]).strip().splitlines()[-1])
+            raise BrainFailed((str(reply["error"]).strip() or "it did not say why").splitlines()[-1])
         return reply
 
     def kill(self) -> None:

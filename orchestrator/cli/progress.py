@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +28,17 @@ from orchestrator.lifecycle import Experiment
 EVERY_S = 0.2  # a terminal is redrawn no more often than this
 
 
+class Display(Console):
+    """A console that may be left: nobody reads any more (`| head`), and the campaign goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Falls silent, where rich would end the process."""
+        self.quiet = True
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, sys.stdout.fileno())
+        os.close(silence)
+
+
 class Lines:
     """Plain lines: experiments as they end, phases as they begin, doubts as they arise."""
 
@@ -48,8 +61,8 @@ class Lines:
         return None
 
     def tell(self, text: str) -> None:
-        """A message to the person."""
-        self.console.print(text, highlight=False)
+        """A message to the person, shown as it is: what a device says of itself is no markup."""
+        self.console.print(text, highlight=False, markup=False, emoji=False)
 
     def watch(self, state: LabState) -> None:
         """Say what is new."""
@@ -143,7 +156,7 @@ class Screen(Lines):
 
 def view(log: Path) -> Lines:
     """The live view where there is a terminal, else plain lines."""
-    console = Console(soft_wrap=True)
+    console = Display(soft_wrap=True)
     return Screen(console, log) if console.is_terminal else Lines(console, log)
 
 

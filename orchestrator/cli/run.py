@@ -31,7 +31,7 @@ def validate(
     table: Tables = None,
 ) -> None:
     """Check a campaign and its laboratory: every fault at once, with file, line and column. Touches no device."""
-    from orchestrator.opening import prepare
+    from orchestrator.prepare import prepare
 
     bound = prepare(campaign, lab_file=lab, overrides=set_ or (), tables=tables(table))
     c, lab_file = bound.campaign, bound.laboratory.file
@@ -62,8 +62,9 @@ def run(
     """Run a campaign from its first experiment. Ctrl-C once: stop after the acts in hand; twice: stop now."""
     from datetime import datetime
 
-    from orchestrator.opening import check_arming, open_campaign, prepare
+    from orchestrator.opening import open_campaign
     from orchestrator.places import log_path
+    from orchestrator.prepare import check_arming, prepare
 
     overrides = [*(set_ or ()), *([] if seed is None else [f"seed={seed}"])]
     bound = prepare(campaign, lab_file=lab, overrides=overrides, tables=tables(table))

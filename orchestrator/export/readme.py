@@ -26,7 +26,7 @@ State        {state}
 
 Files
 -----
-<table>.csv      UTF-8, comma separated, one header row, line feeds
+<table>.csv      UTF-8, comma separated, one header row (RFC 4180, lines end in CR LF)
 <table>.parquet  the same columns, typed; unit and meaning stand in the metadata of each field
 events.jsonl     the log, one JSON object per line, in its order
 campaign.json    the campaign as it was run, its phases and versions, and the SHA-256 of every other file;

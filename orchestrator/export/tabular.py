@@ -31,9 +31,10 @@ def value_of(table: TableOf, column: Column, row: Any) -> Any:
 
 
 def write_csv(table: TableOf, file: BinaryIO) -> None:
-    """RFC 4180 with a header row, UTF-8 and line feeds. Missing is an empty cell; text is made safe."""
+    """RFC 4180 with a header row, in UTF-8. Missing is an empty cell; text is made safe."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    # CR LF, as RFC 4180 has it, also makes the writer quote a cell that holds a bare carriage return.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([column.name for column in table.columns])
     for row in table.objects:
         writer.writerow([_cell(value_of(table, column, row)) for column in table.columns])

@@ -43,6 +43,7 @@ def belief_section(records: Records, model: ModelView | None, *, no_model: str) 
     try:
         beliefs = _predicted(model, lines)
         shown, notes = _slices(records, lines, beliefs, anchor)
+        n_slices = len(shown)
         ranked = _ranked(lines, beliefs)
         there, doubt = model.predict([anchor])
         shown += _planes(records, model, ranked, anchor)
@@ -56,7 +57,14 @@ def belief_section(records: Records, model: ModelView | None, *, no_model: str) 
         f"{unit_text(objective.unit)}".rstrip()
         + "."
     )
-    return Section("belief", TITLE, lead, tuple(shown), columns=3, notes=tuple(notes + _how(records, ranked)))
+    return Section(
+        "belief",
+        TITLE,
+        lead,
+        tuple(shown),
+        columns=2 if n_slices in (1, 2, 4) else 3,
+        notes=tuple(notes + _how(records, ranked)),
+    )
 
 
 def _predicted(model: ModelView, lines: list[Line]) -> list[tuple[np.ndarray, np.ndarray]]:

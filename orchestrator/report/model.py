@@ -35,29 +35,18 @@ class ModelView(Protocol):
 class PlannerView:
     """The planner's model, refitted from all that the records hold.
 
-    It is the belief at the end of the campaign, not the one any proposal was made with.
+    It is the belief at the end of the campaign, not the one any proposal was made with. Torch is loaded and the
+    model fitted at the first prediction, so that making a view costs nothing and cannot fail.
     """
 
     def __init__(self, records: Records) -> None:
-        """Raises ModelUnavailable where the surrogates cannot be loaded or fewer than 2 values were measured."""
-        try:
-            from surrogates.planner import Planner
-        except ImportError as error:
-            raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
-        objective = records.campaign.objectives[0]
-        values = [(experiment, measured(experiment, objective)) for experiment in records.experiments]
-        known = sum(value is not None for _, value in values)
-        if known < 2:
-            raise ModelUnavailable(f"A model needs at least 2 measured experiments; there are {known}.")
-        self._planner: Any = Planner(records.campaign.space, [objective], seed=records.campaign.seed)
-        for experiment, value in values:
-            if value is not None:
-                self._planner.tell(dict(experiment.candidate), value.value, sigma=value.sigma)
-            elif state_of(experiment) == "failed" and (experiment.failure or ("",))[0] == "infeasible":
-                # no other failure says anything about the candidate
-                self._planner.tell(dict(experiment.candidate), None, failed=True)
+        self._records = records
+        self._planner: Any = None
 
     def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+        """As `ModelView.predict`; ModelUnavailable where torch is missing, data are few or the fit fails."""
+        if self._planner is None:
+            self._planner = _told(self._records)
         try:
             mean, sd = self._planner.predict([dict(candidate) for candidate in candidates])
         except Exception as error:  # a fit may fail in many ways, and a report without a model is still one
@@ -68,3 +57,28 @@ class PlannerView:
         if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
             raise ModelUnavailable("The model gave predictions that are not finite numbers.")
         return mean, sd
+
+
+def _told(records: Records) -> Any:
+    """A planner that knows every result of the records."""
+    objective = records.campaign.objectives[0]
+    values = [(experiment, measured(experiment, objective)) for experiment in records.experiments]
+    known = sum(value is not None for _, value in values)
+    if known < 2:
+        raise ModelUnavailable(f"A model needs at least 2 measured experiments; there are {known}.")
+    try:
+        from surrogates.planner import Planner
+    except ImportError as error:
+        raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
+    planner = Planner(records.campaign.space, [objective], seed=records.campaign.seed)
+    for experiment, value in values:
+        try:
+            if value is not None:
+                planner.tell(dict(experiment.candidate), value.value, sigma=value.sigma)
+            elif state_of(experiment) == "failed" and (experiment.failure or ("",))[0] == "infeasible":
+                # no other failure says anything about the candidate
+                planner.tell(dict(experiment.candidate), None, failed=True)
+        except ValueError as error:
+            text = f"The model refused experiment {experiment.number}: {error}."
+            raise ModelUnavailable(text) from error
+    return planner

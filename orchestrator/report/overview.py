@@ -45,8 +45,8 @@ def facts(records: Records) -> list[tuple[str, str]]:
         ("First proposal", clock(begun)),
         ("Last result", clock(ended)),
         ("Seed", str(campaign.seed)),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in records.versions.items()) or "–"),
         ("Fingerprint", records.fingerprint),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in records.versions.items()) or "–"),
     ]
 
 

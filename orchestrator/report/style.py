@@ -59,6 +59,7 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
         "ticklen": 4,
         "tickcolor": MUTED,
         "automargin": True,
+        "exponentformat": "power",
         **more,
     }
 

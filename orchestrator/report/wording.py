@@ -65,8 +65,9 @@ def uncertain(value: float | None, sigma: float | None) -> str:
     if sigma is None or not math.isfinite(sigma) or sigma <= 0:
         return number(value)
     decimals = 1 - math.floor(math.log10(sigma))
-    if not 0 <= decimals <= 6 or abs(value) >= 1e6:
+    if decimals > 6 or abs(value) >= 1e6:
         return f"{number(value)} ± {number(sigma, 2)}"
+    value, sigma, decimals = round(value, decimals), round(sigma, decimals), max(decimals, 0)
     return f"{value:.{decimals}f} ± {sigma:.{decimals}f}".replace("-", MINUS)
 
 

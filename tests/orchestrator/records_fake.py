@@ -6,6 +6,7 @@ a report ought to show.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from orchestrator.records import (
     ProposalRecord,
     Records,
 )
+from orchestrator.report.model import ModelUnavailable
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 NOISE = 0.03
@@ -228,6 +230,28 @@ class TrueBelief:
     def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         self.asked.extend(candidates)
         return np.array([self.sign * truth(c) for c in candidates]), np.full(len(candidates), self.sd)
+
+
+class Flat:
+    """A model view that believes nothing in particular, whatever the candidate."""
+
+    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(len(candidates)), np.ones(len(candidates))
+
+
+class Broken:
+    """A model view that cannot predict."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        raise ModelUnavailable(self.reason)
+
+
+def changed(record: Any, **changes: Any) -> Any:
+    """A copy of a record with some of its fields changed."""
+    return dataclasses.replace(record, **changes)
 
 
 def _proposal(

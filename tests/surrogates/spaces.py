@@ -1,4 +1,5 @@
-"""Spaces for tests: a few by hand, and any number at random that are feasible because a witness was put in first."""
+"""Spaces for tests: a few by hand, and any number at random that are feasible because a witness was put in
+first."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def pool(n: int = 40, d: int = 3, seed: int = 0) -> Space:
 
 
 def random_space(rng: np.random.Generator) -> Space:
-    """One to six parameters of any kind, perhaps a mixture, up to three linear constraints, tight ones included."""
+    """One to six parameters of any kind, perhaps a mixture, up to three linear constraints, tight ones
+    included."""
     parameters: list[Parameter] = []
     witness: dict[str, float] = {}
     for i in range(int(rng.integers(1, 7))):

@@ -73,7 +73,7 @@ def test_a_batch_is_diverse_and_pending_until_told(space: Space, method: Method)
     encoder = planner._sampler.encoder
     points = encoder.unit(encoder.codes(p.candidate for p in batch))
     gaps = [np.abs(points[i] - points[j]).max() for i in range(4) for j in range(i)]
-    assert min(gaps) >= 0.009 or space.allowed is not None and min(gaps) > 0
+    assert min(gaps) >= 0.009 or (space.allowed is not None and min(gaps) > 0)
     planner.tell(batch[1].candidate, 0.3)
     planner.forget(batch[2].candidate)
     planner.forget(batch[2].candidate)
@@ -222,7 +222,7 @@ def test_never_fails(space: Space, tell: Callable[[Planner, list[dict[str, Value
         tell(planner, design(space, 9, seed=3))
         for proposal in planner.ask(3, method):
             assert space.violations(proposal.candidate) == []
-            assert proposal.mean is None or math.isfinite(proposal.mean) and math.isfinite(proposal.sd or 0.0)
+            assert proposal.mean is None or (math.isfinite(proposal.mean) and math.isfinite(proposal.sd or 0.0))
             unusable = method.mode != "explore" and not planner.observations.measured
             assert (proposal.fallback is not None) == unusable
         assert all(

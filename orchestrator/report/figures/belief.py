@@ -170,7 +170,7 @@ def _measured_points(
         ],
         hoverinfo="text",
     )
-    star = [value.value for experiment, value in shown if experiment.candidate == anchor]
+    star = [value.value for experiment, value in shown if space.canonical(experiment.candidate) == anchor]
     if star:
         figure.add_scatter(
             x=[_place(anchor[parameter.name])],
@@ -230,4 +230,5 @@ def _colourbar(title: str) -> dict[str, Any]:
         "tickcolor": MUTED,
         "ticks": "outside",
         "ticklen": 4,
+        "exponentformat": "power",
     }

@@ -10,7 +10,13 @@ from orchestrator.report.style import INK, MODES, MUTED, ORANGE, PAPER, SKY, axi
 from orchestrator.report.wording import duration, plain, time_scale
 
 # Ends that are not a success stand out in a colour of their own, whatever the mode.
-_ENDS = {"failed": ("failed", INK), "in_doubt": ("in doubt", ORANGE), "refused": ("refused", MUTED)}
+_ENDS = {
+    "failed": ("failed", INK),
+    "in_doubt": ("in doubt", ORANGE),
+    "refused": ("refused", MUTED),
+    "not_done": ("not done", MUTED),
+    "discarded": ("discarded", MUTED),
+}
 
 
 def timeline(records: Records) -> go.Figure:

@@ -1,0 +1,50 @@
+"""From what the command line names to a campaign bound to its laboratory: all reading and checking, nothing begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from campaigns.load import load
+from drivers.lab import LabFile
+from orchestrator.binding import BoundCampaign, bind_campaign
+from orchestrator.errors import Refused
+from orchestrator.labfile import Laboratory, bind_lab, read_lab
+
+
+def prepare(
+    source: str,
+    *,
+    lab_file: Path | None = None,
+    overrides: Sequence[str] = (),
+    tables: Mapping[str, Path] | None = None,
+) -> BoundCampaign:
+    """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device."""
+    tables = tables or {}
+    campaign = load(source, overrides=overrides, tables=tables)
+    file, document, lab_source = read_lab(campaign.lab, lab_file)
+    laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
+    return bind_campaign(campaign, laboratory, source=source)
+
+
+def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:
+    """Give each instrument that replays a table, and names none, the one from the command line."""
+    for name, device in file.devices.items():
+        if device.driver == "replay" and device.settings.get("table") is None:
+            path = tables.get(name) or tables.get("table")
+            if path is not None:
+                file = file.with_settings(name, table=str(path.absolute()))
+    return file
+
+
+def check_arming(laboratory: Laboratory, armed: str | None) -> None:
+    """A real laboratory moves only when its name is said on the command line. Raises `Refused` (E313)."""
+    file = laboratory.file
+    if file.reality == "real" and armed != file.name:
+        raise Refused(
+            "E313",
+            f"{file.name!r} is a real laboratory and is not armed",
+            cure=f"rehearse on a simulated one, then say --arm {file.name!r}",
+        )
+    if file.reality == "simulated" and armed is not None:
+        raise Refused("E313", f"{file.name!r} is simulated and cannot be armed", cure="leave --arm out")

@@ -1,0 +1,88 @@
+"""The campaign as a value: the library, the round trip through JSON, the fingerprint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from campaigns.campaign import Campaign
+from campaigns.load import library, library_text, loads
+from pydantic import ValidationError
+
+Shipped = Callable[[str], Campaign]
+FULL = """\
+constraints: [{linear: {x: 1, t: 0.001}, at_most: 1.4, at_least: 0.1}]
+limits: {rig.temperature: {at_most: 500 K}}
+schedule: {start: 2026-12-01T08:00:00.5+01:00, quiet_hours: {from: '22:00', to: '06:30', zone: UTC}}
+description: Everything that a file can say.
+seed: 7
+"""
+
+
+@pytest.mark.parametrize("name", library())
+def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> None:
+    campaign = shipped(name)
+    assert campaign.description and campaign.objectives and campaign.lab
+    assert library_text(name).startswith("# ")
+
+
+def test_the_library_is_complete() -> None:
+    assert library() == ("agnp", "crossed_barrel", "instant", "p3ht_cnt", "thin_film")
+    with pytest.raises(KeyError, match="did you mean 'agnp'"):
+        library_text("agnpp")
+
+
+@pytest.mark.parametrize("name", [*library(), "full"])
+def test_round_trip_through_json(shipped: Shipped, base: str, name: str) -> None:
+    campaign = loads(base + FULL) if name == "full" else shipped(name)
+    data = json.loads(json.dumps(campaign.to_json(), allow_nan=False))
+    again = Campaign.from_json(data)
+    assert again == campaign
+    assert again.to_json() == campaign.to_json()
+    assert again.fingerprint == campaign.fingerprint
+    assert repr(again) == repr(campaign), "types too: 1 is not 1.0"
+
+
+def test_the_fingerprint_follows_all_that_defines_the_search(base: str) -> None:
+    original = loads(base).fingerprint
+    assert len(original) == 64
+    for override in (
+        "seed=1",
+        "budget.experiments=21",
+        "lab=simulated/other",
+        "campaign=other",
+        "space.x.continuous=[0, 2]",
+        "space.x.scale=linear",
+        "objectives.0.unit=mol %",
+        "recipe.0.do=rig.go",
+        "plan.1.beta=3",
+    ):
+        same = override == "space.x.scale=linear"  # the default, written out
+        assert (loads(base, overrides=[override]).fingerprint == original) is same, override
+
+
+def test_when_and_how_it_is_described_define_no_search(base: str) -> None:
+    text = base + "description: words\nschedule: {start: '2026-12-01T08:00Z'}\n"
+    assert loads(text).fingerprint == loads(base).fingerprint
+
+
+def test_the_order_of_keys_and_the_layout_do_not_matter(base: str) -> None:
+    lines = base.splitlines(keepends=True)
+    head, rest = lines[:2], lines[2:]
+    assert loads("".join(rest + head[::-1])).fingerprint == loads(base).fingerprint
+
+
+def test_json_that_is_no_campaign_is_refused(base: str) -> None:
+    good = loads(base).to_json()
+    for bad in (
+        {},
+        {**good, "extra": 1},
+        {**good, "lab": "../x"},
+        {**good, "objectives": []},
+        {**good, "recipe": []},
+        {**good, "seed": -1},
+        {**good, "plan": [{"mode": "explore", "method": "ucb"}]},
+    ):
+        with pytest.raises(ValidationError):
+            Campaign.from_json(bad)
