@@ -15,7 +15,7 @@ from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
 from campaigns.model import NAME
 from campaigns.parameters import Categorical, Continuous, Fixed, Integer, Ordinal
 from campaigns.space import LinearConstraint, Mixture, Space, Table
-from campaigns.table import Row, narrowed, table_problems
+from campaigns.table import Row, narrowed
 from campaigns.table_csv import TableRefused, read_table
 from campaigns.units import UnitError, begins_with_number, parse_quantity
 
@@ -212,10 +212,8 @@ def _allowed(
         wanted = "a table of which the constraints leave at least one row"
         found.add(Problem("E234", wanted=wanted, got=f"none of {len(rows)}"), path)
         return None
-    table = found.make(Table, (), columns=columns, rows=tuple(kept))
-    if table is not None:
-        found.add_all(table_problems(table, list(parts.parameters.values()), list(parts.mixtures.values())))
-    return table
+    # Whether the rows suit the space is what `Space` looks at when it is made.
+    return found.make(Table, (), columns=columns, rows=tuple(kept))
 
 
 def _csv_rows(

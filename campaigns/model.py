@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from campaigns.errors import Problem
@@ -24,14 +24,18 @@ class BaseCampaignModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    # pydantic runs this check again wherever a value becomes part of another, and a table may be long.
+    _checked: bool = PrivateAttr(default=False)
+
     def problems(self) -> Iterator[Problem]:
         """Everything that is wrong with this value although each field has the right type."""
         return iter(())
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        found = tuple(self.problems())
+        found = () if self._checked else tuple(self.problems())
         if found:
             text = "; ".join(f"{p.message or 'wanted ' + p.wanted}, got {p.got} ({p.code})" for p in found)
             raise PydanticCustomError("campaign", "{text}", {"text": text, "problems": found})
+        self._checked = True
         return self

@@ -55,24 +55,26 @@ def _copy(value: Any) -> Any:
 
 
 def _set(data: Any, parts: list[str], value: Any) -> Path | Fault:
-    """Sets the value and returns the path it was set at, or a fault without a file."""
+    """Sets the value; returns the path from which on the document is the override's, or a fault without a file."""
     if not parts or len(parts) > _DEEPEST:
         return Fault("E291", wanted=f"a path of 1 to {_DEEPEST} names", got=str(len(parts)))
     path: Path = ()
+    made: Path = ()
     while True:
-        key, rest = _step(data, parts)
+        key, rest = _step(data, parts, in_limits=path == ("limits",))
         if isinstance(key, Fault):
             return replace(key, path=dotted(path))
         path = (*path, key)
         if not rest:
             data[key] = value
-            return path
+            return made or path
         if isinstance(data, dict) and key not in data:
             data[key] = {}
+            made = made or path
         data, parts = data[key], rest
 
 
-def _step(data: Any, parts: list[str]) -> tuple[str | int | Fault, list[str]]:
+def _step(data: Any, parts: list[str], *, in_limits: bool) -> tuple[str | int | Fault, list[str]]:
     """The key that the first parts name in `data`, and the parts after it."""
     if isinstance(data, list):
         if parts[0].isascii() and parts[0].isdigit() and int(parts[0][:9]) < len(data):
@@ -84,6 +86,9 @@ def _step(data: Any, parts: list[str]) -> tuple[str | int | Fault, list[str]]:
         for length in range(len(parts), 0, -1):
             if ".".join(parts[:length]) in data:
                 return ".".join(parts[:length]), parts[length:]
+        if in_limits:
+            length = len(parts) - (parts[-1] in ("at_least", "at_most") and len(parts) > 1)
+            return ".".join(parts[:length]), parts[length:]
         return parts[0], parts[1:]
     cure = did_you_mean(parts[0], []) or f"the path ends before '{shown_list(parts)}'"
     return Fault("E291", wanted="a mapping or a list to set something in", got=shown(data), cure=cure), []

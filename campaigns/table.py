@@ -31,7 +31,10 @@ def _rows(given: Any) -> tuple[Row, ...]:
     for row in given:
         if not isinstance(row, list | tuple):
             raise ValueError("a row must be a list of values")
-        rows.append(tuple([shared.setdefault((cell.__class__, cell), cell) for cell in row]))
+        try:
+            rows.append(tuple([shared.setdefault((cell.__class__, cell), cell) for cell in row]))
+        except TypeError:
+            raise ValueError("a cell must be text, a number or true/false") from None
     for column in zip(*rows, strict=False):
         for kind in set(map(type, column)):
             if kind not in (bool, int, float, str):

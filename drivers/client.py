@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from drivers.host.server import LINE_LIMIT
-from drivers.host.spec import HostSpec
+from drivers.host.spec import ANOTHER_HOLDS_IT, HostSpec
 
 Reply = dict[str, Any]
 
+_children: list[
+    subprocess.Popen[bytes]
+] = []  # hosts outlive whoever holds them; the dead ones are collected here
+
 
 class HostGone(Exception):
-    """The host did not answer: what it was doing is not known here."""
+    """The host did not answer: what it was doing is not known here. `hung`: it had its time and said nothing."""
+
+    def __init__(self, message: str, *, hung: bool = False) -> None:
+        super().__init__(message)
+        self.hung = hung
 
 
 class HostClient:
@@ -39,25 +47,47 @@ class HostClient:
         return bool(self._lines) and all(line.open for line in self._lines)
 
     async def connect(self, *, within_s: float = 20.0) -> None:
-        """Join the host that runs, or start one. Raises `HostGone` when neither succeeds in time."""
+        """Join the host that runs, or start one. Raises `HostGone` when neither succeeds in time.
+
+        A host that is ending, or was killed and is not dead yet, is waited for: one journal, one host.
+        """
         self.close()
         deadline = asyncio.get_running_loop().time() + within_s
         process: subprocess.Popen[bytes] | None = None
-        while True:
-            with contextlib.suppress(ConnectionError, FileNotFoundError):
-                self._lines = [await _Line.open_to(self.spec.socket) for _ in range(2)]
-                return
+        while not await self.join():
             if process is None and holder(self.spec.directory) is None:
-                process = self._spawn()
-            elif process is not None and process.poll() not in (None, 0):
-                raise HostGone(
-                    f"host {self.spec.name} ended at its start with code {process.returncode}: {self._last_words()}"
-                )
+                try:
+                    process = self._spawn()
+                except OSError as error:
+                    raise HostGone(f"host {self.spec.name} cannot be started: {error}") from error
+            elif process is not None and (code := process.poll()) is not None:
+                if code not in (0, ANOTHER_HOLDS_IT):
+                    raise HostGone(
+                        f"host {self.spec.name} ended at its start with code {code}: {self._last_words()}"
+                    )
+                process = None  # another was quicker; join that one
             if asyncio.get_running_loop().time() > deadline:
-                raise HostGone(f"host {self.spec.name} did not answer within {within_s:g} s")
+                raise HostGone(f"host {self.spec.name} did not answer within {within_s:g} s", hung=True)
             await asyncio.sleep(0.02)
 
+    async def join(self) -> bool:
+        """Connect to the host if it runs; whether it does."""
+        self.close()
+        lines: list[_Line] = []
+        try:
+            for _ in range(2):
+                lines.append(await _Line.open_to(self.spec.socket))
+        except BaseException as error:
+            for line in lines:
+                line.close()
+            if isinstance(error, OSError):  # no socket, or nobody behind it
+                return False
+            raise
+        self._lines = lines
+        return True
+
     def _spawn(self) -> subprocess.Popen[bytes]:
+        _collect()
         directory = self.spec.directory
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / "spec.json"
@@ -65,11 +95,13 @@ class HostClient:
         with (directory / "host.log").open("ab") as log:
             # -P: a folder called `drivers` where the user stands must not shadow this one.
             # A session of its own: the engine's Ctrl-C is not the host's.
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "drivers.host", str(path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )  # fmt: skip
+        _children.append(process)
+        return process
 
     def _last_words(self) -> str:
         log = self.spec.directory / "host.log"
@@ -88,7 +120,7 @@ class HostClient:
                 reply = await line.ask(request)
         except TimeoutError as error:
             raise HostGone(
-                f"host {self.spec.name} did not answer {request['op']!r} within {within_s:g} s"
+                f"host {self.spec.name} did not answer {request['op']!r} within {within_s:g} s", hung=True
             ) from error
         if "error" in reply:
             raise HostGone(f"host {self.spec.name}: {reply['error']}")
@@ -101,12 +133,18 @@ class HostClient:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.close()
+        _collect()
 
     def close(self) -> None:
         """Let go of the connections; the host goes on."""
         for line in self._lines:
             line.close()
         self._lines = []
+
+
+def _collect() -> None:
+    """Take note of hosts that have ended, so that none stays behind as a zombie."""
+    _children[:] = [process for process in _children if process.poll() is None]
 
 
 def holder(directory: Path) -> int | None:
@@ -143,14 +181,19 @@ class _Line:
                 waiting = self._waiting.pop(reply.pop("rid"), None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(reply)
-        except (ConnectionError, ValueError, KeyError):
+        except (ConnectionError, ValueError, KeyError, AttributeError, TypeError):
             pass  # a host that talks nonsense is a host that is gone: said to all who wait, below
         finally:
-            self.open = False
-            for waiting in self._waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(HostGone("the connection to the host broke"))
-            self._waiting.clear()
+            self._broken()
+
+    def _broken(self) -> None:
+        """Tell everybody who waits; let go of the socket."""
+        self.open = False
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(HostGone("the connection to the host broke"))
+        self._waiting.clear()
+        self._writer.close()
 
     async def ask(self, request: Mapping[str, Any]) -> Reply:
         if not self.open:
@@ -165,6 +208,6 @@ class _Line:
             self._waiting.pop(rid, None)
 
     def close(self) -> None:
-        self.open = False
+        """Idempotent."""
         self._listener.cancel()
-        self._writer.close()
+        self._broken()  # a listener that never ran cannot say it

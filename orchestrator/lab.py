@@ -96,6 +96,7 @@ class LabState:
     actions: dict[str, ActionState] = field(default_factory=dict)
     open_actions: dict[str, ActionState] = field(default_factory=dict)  # device -> its open action
     live: dict[str, ExperimentState] = field(default_factory=dict)  # experiments that are not over, in order
+    ended: list[ExperimentState] = field(default_factory=list)  # those that are, in the order of their ends
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)  # device -> why its host does not answer
     phases: list[PhaseState] = field(default_factory=list)
@@ -189,6 +190,7 @@ def _experiment(state: LabState, event: EventRecord) -> None:
     if known.over:
         known.ended_at = event.at
         del state.live[known.id]
+        state.ended.append(known)
     if event.kind == "experiment.measured":
         state.n_told += 1
     if "attribution" in body:

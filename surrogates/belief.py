@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtri
 
 from surrogates.calibration import Diagnostics, coverage, errors
 from surrogates.encode import Array, Encoder
 from surrogates.gp import GP, Columns
-from surrogates.kernels import Matern52, Recipe, narrow_lengths, narrow_noise
+from surrogates.kernels import Matern52, Recipe, loose_noise, shared_lengths
 from surrogates.observation import Observations
-from surrogates.outcome import Standard
+from surrogates.outcome import Outcome
 
 MOST_FITTED, MOST_KEPT = (
     400,
     1500,
 )  # results that set hyper-parameters, and that the posterior is conditioned on
-DEFAULT = Recipe(Matern52(), narrow_lengths, narrow_noise)
+DEFAULT = Recipe(Matern52(), shared_lengths, loose_noise)
 
 
 class Surrogate:
@@ -37,8 +36,8 @@ class Surrogate:
         self.n = len(rows)
         self.codes = encoder.codes([row.candidate for row in rows])
         self.y = observations.values()
-        self.outcome = Standard.fit(self.y, maximise=maximise)
-        z, variance = self.outcome.forward(self.y), self.outcome.variance(observations.sigmas())
+        self.outcome = Outcome.fit(self.y, maximise=maximise)
+        z, variance = self.outcome.forward(self.y), self.outcome.variance(self.y, observations.sigmas())
         U, columns = encoder.unit(self.codes), Columns(encoder.group, encoder.numeric_columns)
         kept = _keep(z, MOST_KEPT)
         fitted = kept if len(kept) <= MOST_FITTED else kept[_keep(z[kept], MOST_FITTED)]
@@ -46,7 +45,9 @@ class Surrogate:
         if len(fitted) < len(kept):
             self.gp = GP(U[kept], z[kept], variance[kept], columns, recipe, self.gp.theta)
         self.kept = kept
-        self.name = f"gp({recipe.name})" + (f" on {len(kept)} of {self.n}" if len(kept) < self.n else "")
+        self.name = f"gp({recipe.name}, yeo-johnson {self.outcome.exponent:.2f})" + (
+            f" on {len(kept)} of {self.n}" if len(kept) < self.n else ""
+        )
 
     def best_codes(self, n: int) -> Array:
         """Codes of the `n` measured candidates with the highest posterior mean, best first."""
@@ -60,13 +61,14 @@ class Surrogate:
     def predict(self, codes: Array) -> tuple[Array, Array]:
         """Mean and sd of the noise-free objective in its own unit and sign."""
         mean, sd = self.gp.posterior(self.encoder.unit(codes))
-        return self.outcome.mean(mean), self.outcome.sd(sd)
+        return self.outcome.moments(mean, sd)
 
     def diagnose(self, codes: Array) -> Diagnostics:
         """Figures of merit; `codes` (m, p) stand for the space."""
         _, sd = self.predict(codes)
         mean, spread = self.gp.leave_one_out()
-        rmse, nrmse = errors(self.y[self.kept], self.outcome.mean(mean))
+        rmse, nrmse = errors(self.y[self.kept], self.outcome.moments(mean, spread)[0])
+        noise = self.outcome.moments(np.zeros(1), np.full(1, math.sqrt(self.gp.noise)))[1]
         lengths = {name: float(v) for name, v in zip(self.encoder.names, self.gp.lengths, strict=True)}
         return Diagnostics(
             n=self.n,
@@ -75,7 +77,7 @@ class Surrogate:
             loo_nrmse=nrmse,
             max_sd=float(sd.max()),
             mean_sd=float(np.minimum(sd, 1.7e308 / len(sd)).mean()),
-            noise_sd=float(self.outcome.sd(np.array(math.sqrt(self.gp.noise)))),
+            noise_sd=float(noise[0]),
             length_scales=lengths,
         )
 
@@ -87,8 +89,3 @@ def _keep(z: Array, most: int) -> Array:
     best = np.argsort(-z, kind="stable")[: most // 4]
     rest = np.setdiff1d(np.arange(len(z)), best)
     return np.sort(np.concatenate([best, rest[np.linspace(0, len(rest) - 1, most - len(best)).astype(int)]]))
-
-
-def interval(level: float) -> float:
-    """Half-width, in standard deviations, of the central interval that holds `level`."""
-    return float(ndtri(0.5 + level / 2))

@@ -6,6 +6,8 @@ botorch offers on a model: Monte-Carlo acquisitions, joint optimisation of a bat
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from botorch.models import SingleTaskGP
@@ -26,19 +28,36 @@ FLOAT = torch.float64
 def load(gp: GP) -> SingleTaskGP:
     """The model of `gp`, in evaluation mode: inputs are unit columns (n, d), outcomes standardised and larger is
     better (n, 1). Its posterior equals `gp.posterior` to rounding."""
-    tensor = {"dtype": FLOAT}
-    known = torch.as_tensor(gp.variance, **tensor)
+    known = torch.as_tensor(gp.variance, dtype=FLOAT)
     model = SingleTaskGP(
-        torch.as_tensor(gp.U, **tensor),
-        torch.as_tensor(gp.z, **tensor)[:, None],
+        torch.as_tensor(gp.U, dtype=FLOAT),
+        torch.as_tensor(gp.z, dtype=FLOAT)[:, None],
         train_Yvar=known[:, None] if bool((known > 0).any()) else None,
         likelihood=_likelihood(gp, known),
         covar_module=_covariance(gp),
         outcome_transform=None,
     )
-    model.mean_module.initialize(constant=torch.tensor(gp.mean, **tensor))
+    model.mean_module.initialize(constant=torch.tensor(gp.mean, dtype=FLOAT))
     model.to(FLOAT)
     return model.eval()
+
+
+class ExchangeablePrior(TorchPrior):
+    """`kernels.Exchangeable` for gpytorch: the density of the logarithms of its argument (..., d)."""
+
+    def __init__(self, prior: kernels.Exchangeable) -> None:
+        torch.nn.Module.__init__(self)
+        self.loc, self.common, self.apart = prior.loc, prior.common, prior.apart
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.log_prob(x)
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        t, q = x.log() - self.loc, x.shape[-1]
+        shift, whole = t.mean(-1), self.apart**2 + q * self.common**2
+        quadratic = ((t - shift[..., None]) ** 2).sum(-1) / self.apart**2 + q * shift**2 / whole
+        determinant = 2 * (q - 1) * math.log(self.apart) + math.log(whole)
+        return -0.5 * (quadratic + determinant + q * math.log(2 * math.pi))
 
 
 def _covariance(gp: GP) -> Kernel:
@@ -82,4 +101,6 @@ def _prior(prior: kernels.Prior) -> TorchPrior:
         return GammaPrior(prior.concentration, prior.rate)
     if isinstance(prior, kernels.LogNormal):
         return LogNormalPrior(prior.loc, prior.scale)
+    if isinstance(prior, kernels.Exchangeable):
+        return ExchangeablePrior(prior)
     raise TypeError(f"no botorch counterpart of {type(prior).__name__}")

@@ -62,7 +62,6 @@ class Likelihood:
         self.numeric = columns.numeric_lengths()
         self.mixed = not bool(self.numeric.all())
         self.lengths, self.noise = recipe.lengths(max(self.q, 1)), recipe.noise()
-        self.amplitude = None if recipe.amplitude is None else recipe.amplitude()
         self.both = np.column_stack([np.ones(self.n), z])
 
     def covariance(self, theta: Array) -> tuple[Array, Array, Array]:
@@ -79,11 +78,9 @@ class Likelihood:
             r2 = self.pairs @ inverse_square
             k = kernel.profile(r2)
             slope = kernel.slope(r2, k)
-        amplitude = math.exp(theta[self.q]) if self.amplitude is not None else 1.0
-        k, slope = amplitude * k, amplitude * slope
         A = np.zeros(self.n * self.n)
         A[self.flat] = k
-        A[:: self.n + 1] = amplitude + math.exp(theta[-1]) + self.variance + JITTER
+        A[:: self.n + 1] = 1.0 + math.exp(theta[-1]) + self.variance + JITTER
         return k, slope, A.reshape(self.n, self.n, order="F")
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
@@ -107,10 +104,6 @@ class Likelihood:
             by_r2[~self.numeric] = -0.5 * ((W * k) @ self.pairs[:, ~self.numeric])
         gradient = np.empty(len(theta))
         gradient[:q] = -2 * by_r2 * np.exp(-2 * log_l) - self.lengths.slope(log_l)
-        if self.amplitude is not None:
-            here = theta[q : q + 1]
-            value -= float(self.amplitude.log_density(here)[0])
-            gradient[q] = W @ k + 0.5 * math.exp(theta[q]) * (diagonal.sum() - a @ a) - self.amplitude.slope(here)[0]
         gradient[-1] = 0.5 * math.exp(theta[-1]) * (diagonal.sum() - a @ a) - self.noise.slope(log_noise)[0]
         if not (math.isfinite(value) and np.isfinite(gradient).all()):
             return BAD, np.zeros(len(theta))
@@ -142,7 +135,6 @@ class GP:
         self.n, self.d = U.shape
         q = columns.n_lengths
         self.lengths, self.noise = np.exp(theta[:q]), math.exp(theta[-1])
-        self.amplitude = math.exp(theta[q]) if recipe.amplitude is not None else 1.0
         self.evidence = -math.inf
         self._scale = 1.0 / self.lengths[columns.group]
         self._numeric = columns.numeric
@@ -151,7 +143,7 @@ class GP:
         jitter = JITTER
         while True:
             A = K.copy(order="F")
-            A[np.diag_indices(self.n)] = self.amplitude + self.noise + variance + jitter
+            A[np.diag_indices(self.n)] = 1.0 + self.noise + variance + jitter
             L, info = dpotrf(A, lower=1, clean=1)
             if not info:
                 break
@@ -167,11 +159,10 @@ class GP:
         noise variances (n,) in the same units (zero where none is known). n >= 1."""
         loss, q = Likelihood(U, z, variance, columns, recipe), columns.n_lengths
         root = math.sqrt(max(q, 1))
-        scale = [] if recipe.amplitude is None else [0.0]
-        bounds = [(math.log(MIN_LENGTH), MAX_LOG_LENGTH)] * q + [(-4.0, 4.0)] * len(scale) + [(math.log(MIN_NOISE), MAX_LOG_NOISE)]
+        bounds = [(math.log(MIN_LENGTH), MAX_LOG_LENGTH)] * q + [(math.log(MIN_NOISE), MAX_LOG_NOISE)]
         best, theta = math.inf, None
         for length, noise in ((0.2 * root, 0.007), (0.6 * root, 0.14)):
-            start = np.r_[np.full(q, math.log(length)), scale, math.log(noise)]
+            start = np.r_[np.full(q, math.log(length)), math.log(noise)]
             found = minimize(
                 loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100}
             )
@@ -196,24 +187,24 @@ class GP:
         if number.all():
             r2 = _square_distances(V, W)
             k = self.recipe.kernel.profile(r2)
-            return self.amplitude * k, self.amplitude * self.recipe.kernel.slope(r2, k)
+            return k, self.recipe.kernel.slope(r2, k)
         choices = np.exp(-0.5 * _square_distances(V[:, ~number], W[:, ~number]))
         r2 = _square_distances(V[:, number], W[:, number])
-        g, choices = self.recipe.kernel.profile(r2), self.amplitude * choices
+        g = self.recipe.kernel.profile(r2)
         return g * choices, self.recipe.kernel.slope(r2, g) * choices
 
     def posterior(self, X: Array) -> tuple[Array, Array]:
         """Mean (m,) and sd (m,) of the noise-free function at X (m, d)."""
         k = self._kernel(X * self._scale, self._V)[0]
         B = k @ self._inverse_L.T
-        return self.mean + k @ self.weights, np.sqrt(np.maximum(self.amplitude - (B**2).sum(axis=1), 1e-12))
+        return self.mean + k @ self.weights, np.sqrt(np.maximum(1.0 - (B**2).sum(axis=1), 1e-12))
 
     def posterior_gradient(self, X: Array, along: Array) -> tuple[Array, Array, Array, Array]:
         """Mean, sd and their gradients (m, len(along)) by the numeric columns `along`."""
         V = X * self._scale
         k, slope = self._kernel(V, self._V)
         B = k @ self._inverse_L.T
-        sd = np.sqrt(np.maximum(self.amplitude - (B**2).sum(axis=1), 1e-12))
+        sd = np.sqrt(np.maximum(1.0 - (B**2).sum(axis=1), 1e-12))
         scale, at, points = self._scale[along], V[:, along], self._V[:, along]
 
         def pull(weights: Array) -> Array:  # sum_i weights_i dk_i/dx

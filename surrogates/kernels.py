@@ -1,7 +1,8 @@
 """Stationary kernels and hyper-parameter priors, with the derivatives that a hand-written fit needs.
 
 A kernel here is a profile g of the squared scaled distance r2 = sum_j (delta_j / length_j)^2, g(0) = 1. Priors are
-densities of the (positive) parameter itself, as in botorch and gpytorch, so that maxima agree with theirs.
+densities of the (positive) parameter itself, as in botorch and gpytorch, so that maxima agree with theirs; only
+`Exchangeable` is a density of the logarithms.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ MIN_LENGTH, MIN_NOISE = 0.025, 1e-4  # the bounds of botorch's SingleTaskGP, in 
 class Kernel(Protocol):
     """`name`, the profile g(r2), and its derivative dg/dr2 given (r2, g)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def profile(self, r2: Array) -> Array: ...
 
@@ -57,7 +59,7 @@ class Matern52:
 
 
 class Prior(Protocol):
-    """`log_density(x)` and its derivative with respect to log x, elementwise on a positive array."""
+    """Of a positive array given by its logarithm: `log_density`, whose sum counts, and that sum's gradient by log x."""
 
     def log_density(self, log_x: Array) -> Array: ...
 
@@ -92,6 +94,43 @@ class Gamma:
         return (self.concentration - 1) - self.rate * np.exp(log_x)
 
 
+@dataclass(frozen=True)
+class Exchangeable:
+    """Normal density of log x: all entries share a common shift (sd `common`) and differ by `apart` (sd) from it.
+
+    In words: how smooth the objective is as a whole is not known, but no parameter is likely to matter ten times
+    more than another until the data say so.
+    """
+
+    loc: float
+    common: float
+    apart: float
+
+    def log_density(self, log_x: Array) -> Array:
+        t, q = log_x - self.loc, len(log_x)
+        if not q:
+            return np.zeros(0)
+        shift, whole = t.mean(), self.apart**2 + q * self.common**2
+        quadratic = ((t - shift) ** 2).sum() / self.apart**2 + q * shift**2 / whole
+        determinant = 2 * (q - 1) * math.log(self.apart) + math.log(whole)
+        return np.array([-0.5 * (quadratic + determinant + q * math.log(2 * math.pi))])
+
+    def slope(self, log_x: Array) -> Array:
+        if not len(log_x):
+            return np.zeros(0)
+        t, whole = log_x - self.loc, self.apart**2 + len(log_x) * self.common**2
+        return -(t - t.mean()) / self.apart**2 - t.mean() / whole
+
+
+def shared_lengths(d: int) -> Prior:
+    """Centred on 0.37 sqrt(d): lengths common to within a factor 1.6, apart by 1.5 (one sd each).
+
+    Against `narrow_lengths` on 13 measured pools it lowers the held-out error by 5 to 7 % and raises the enhancement
+    of campaigns, and it keeps their regret on synthetic functions (benchmarks/RESULTS.md).
+    """
+    return Exchangeable(-1.0 + 0.5 * math.log(d), 0.5, 0.4)
+
+
 def wide_lengths(d: int) -> Prior:
     """LogNormal(sqrt 2 + log(d) / 2, sqrt 3): botorch's default (Hvarfner et al., ICML 2024)."""
     return LogNormal(math.sqrt(2) + 0.5 * math.log(d), math.sqrt(3))
@@ -112,6 +151,11 @@ def narrow_noise() -> Prior:
     return Gamma(2.0, math.exp(5.0))
 
 
+def loose_noise() -> Prior:
+    """LogNormal(-3, 1): three times the noise of botorch's default; laboratories are noisier than functions."""
+    return LogNormal(-3.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a GP is made of: kernel over the numeric columns, prior of the length scales (given how many there
@@ -120,7 +164,6 @@ class Recipe:
     kernel: Kernel
     lengths: Callable[[int], Prior]
     noise: Callable[[], Prior]
-    amplitude: Callable[[], Prior] | None = None
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from surrogates.belief import Surrogate
 from surrogates.calibration import Diagnostics
 from surrogates.encode import Array
 from surrogates.errors import InvalidObservation, SpaceExhausted, SurrogateError, UnsupportedObjectives
+from surrogates.gp import GP
 from surrogates.observation import Observation, Observations
 from surrogates.proposal import Method, Nearest, Proposal
 from surrogates.sampling import Sampler, key
@@ -83,7 +84,7 @@ class Planner:
         failed: bool = False,
     ) -> None:
         """One result, in the objective's unit. `sigma` is the known standard deviation of this one measurement.
-        A failed candidate teaches the objective nothing and is not proposed again.
+        A failed candidate is no value of the objective: it is not proposed again, and its neighbourhood is avoided.
 
         Raises InvalidObservation for a value that is not finite (nothing is kept then).
         """
@@ -165,9 +166,8 @@ class Planner:
         encoder, out = self._sampler.encoder, []
         pending = encoder.codes(self._pending)
         avoid = np.vstack([encoder.codes([row.candidate for row in self.observations.rows]), pending])
-        belief: Belief = surrogate.gp
-        if len(pending):
-            belief = surrogate.gp.condition(encoder.unit(pending))
+        known = self._with_failures(surrogate)
+        belief: Belief = known.condition(encoder.unit(pending)) if len(pending) else known
         incumbents = surrogate.best_codes(INCUMBENTS)
         acquisition = _acquisition(method, surrogate)
         for _ in range(n):
@@ -178,8 +178,20 @@ class Planner:
             out.append(self._keep(self._explain(found, surrogate, method)))
             pending, avoid = np.vstack([pending, found.code]), np.vstack([avoid, found.code])
             if len(out) < n:
-                belief = surrogate.gp.condition(encoder.unit(pending))
+                belief = known.condition(encoder.unit(pending))
         return out
+
+    def _with_failures(self, surrogate: Surrogate) -> GP:
+        """The belief for choosing: where a candidate failed, think the worst value seen so far.
+
+        Floor padding (Wakabayashi et al., npj Comput. Mater. 8, 180, 2022), here by conditioning only: failures
+        steer the search away without touching the fit, the predictions or their calibration.
+        """
+        failed = [row.candidate for row in self.observations.rows if row.failed]
+        if not failed:
+            return surrogate.gp
+        units = self._sampler.encoder.unit(self._sampler.encoder.codes(failed))
+        return surrogate.gp.condition(units, np.full(len(failed), surrogate.gp.z.min()))
 
     def _explain(self, found: Found, surrogate: Surrogate, method: Method) -> Proposal:
         mean, sd = surrogate.predict(found.code[None])

@@ -31,6 +31,7 @@ class Polytope:
         place = {name: j for j, name in enumerate(encoder.names)}
         fixed = {q.name: q.value for q in space.parameters if q.kind == "fixed"}
         rows, at_least, at_most = [], [], []
+        statements: list[tuple[tuple[tuple[str, float], ...], float | None, float | None]]
         statements = [(tuple((name, 1.0) for name in m.components), m.total, m.total) for m in space.mixtures]
         statements += [(c.terms, c.at_least, c.at_most) for c in space.constraints]
         for terms, least, most in statements:

@@ -141,13 +141,13 @@ class Sampler:
         """Exact draws by rejection where at least one in fifty box draws is feasible, else None."""
         if self.polytope.equality.any() or self._accepted == 0.0:
             return None
-        p, found, tried = self.encoder.n_parameters, [], 0
-        while sum(map(len, found)) < n:
+        p, found, tried = self.encoder.n_parameters, list[Array](), 0
+        while sum(len(part) for part in found) < n:
             codes = self.encoder.spread(rng.random((max(4 * n, 256), p)))
             kept = codes[self.polytope.holds(codes)]
             tried += len(codes)
             found.append(kept)
-            if sum(map(len, found)) < 0.02 * tried:
+            if sum(len(part) for part in found) < 0.02 * tried:
                 self._accepted = 0.0
                 return None
         return np.concatenate(found)[:n]

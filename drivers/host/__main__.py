@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -10,17 +11,20 @@ import structlog
 
 from drivers.host.build import build_devices
 from drivers.host.server import Host
-from drivers.host.spec import HostSpec
+from drivers.host.spec import ANOTHER_HOLDS_IT, HostSpec
 from drivers.journal import Journal, JournalHeld
 
-ANOTHER_HOLDS_IT = 17
+TERMINATED = 143
 
 
 async def host(spec: HostSpec) -> int:
     """Open the journal (and with it the sole right to act), build the devices, serve."""
     journal = Journal(spec.directory / "journal.jsonl")
     try:
-        return await Host(spec, journal, await build_devices(spec)).serve()
+        one = Host(spec, journal, await build_devices(spec))
+        # A machine that shuts down says so first: devices are not left as they happen to be.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, one.fall, TERMINATED)
+        return await one.serve()
     finally:
         journal.close()
 

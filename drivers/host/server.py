@@ -14,16 +14,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from drivers.driver import Driver
-from drivers.host.spec import HostSpec, beyond
+from drivers.errors import ArgumentRejected, UnknownVerb
+from drivers.host.spec import JOURNAL_LOST, HostSpec, beyond
 from drivers.journal import Journal, JournalLost
-from drivers.protocol import Action, ActionSpec, Attribution, DeviceSpec, Outcome, Repeat
+from drivers.protocol import Action, ActionSpec, Attribution, DeviceSpec, Outcome, Repeat, Testimony
 
 log = structlog.get_logger()
 
 Reply = dict[str, Any]
 LINE_LIMIT = 4 * 1024 * 1024
+TESTIFY_S = 50.0  # a device that does not say in this time what became of an act does not know
+LEAVE_S = 0.05  # a halted device's act has so long to come to its own end before it is broken off
 
 
 class Host:
@@ -39,6 +43,9 @@ class Host:
         self.stopped = asyncio.Event()
         self.exit_code = 0
         self._halted = False
+        self._falling = False  # it must end now, with devices halted, not when their acts have ended
+        self._moving: set[str] = set()  # actions whose device has been touched and has not come to rest
+        self._why: dict[str, str] = {}  # action -> why its end is not known
         self._acts: dict[str, asyncio.Task[Reply]] = {}
         self._in_hand: dict[str, str] = {}  # device -> action it is carrying out
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,14 +71,25 @@ class Host:
         await self.stopped.wait()
         watch.cancel()
         server.close()
-        await asyncio.gather(*self._tasks)
+        if self._falling:
+            await self._halt({})
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in list(self._connections.values()):
             writer.close()
-        await asyncio.gather(*self._connections)
+        await asyncio.gather(*self._connections, return_exceptions=True)
         for name, device in self.devices.items():
-            await self._guarded(name, "make safe", device.make_safe())
+            await self._guarded(name, "make safe", device.make_safe)
+            await self._guarded(name, "disconnect", device.disconnect)
         socket.unlink(missing_ok=True)
         return self.exit_code
+
+    def fall(self, exit_code: int) -> None:
+        """End now: halt every device, make it safe, leave with `exit_code`. Nothing is answered any more."""
+        self._falling = True
+        self.exit_code = exit_code
+        self.stopped.set()
+        for writer in self._connections.values():
+            writer.close()  # an engine that hears nothing asks the next host; one that hears an error may act on it
 
     # -- the wire ---------------------------------------------------------------------------------------------
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,28 +112,36 @@ class Host:
             writer.close()
 
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
-        request: dict[str, Any] = {}
+        rid: int | str | None = None
         try:
             request = json.loads(line)
+            number = request.get("rid")
+            rid = number if isinstance(number, int | str) else None
             reply = await self._requests[request["op"]](request)
         except JournalLost as lost:
             log.critical("the journal is lost: this host stops", reason=str(lost))
-            self.exit_code = 74
-            self.stopped.set()
-            reply = {"error": str(lost)}
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("bad request", error=repr(error))
-            reply = {"error": f"bad request: {error!r}"}
+            self.fall(JOURNAL_LOST)
+            return
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            log.warning("bad request", error=repr(error)[:1000])
+            reply = {"error": f"bad request: {error!r}"[:1000]}
+        except Exception as error:
+            log.exception("a request broke", host=self.spec.name)
+            reply = {"error": f"{error!r}"}
         if not writer.is_closing():
-            writer.write(json.dumps(reply | {"rid": request.get("rid")}, allow_nan=False).encode() + b"\n")
+            writer.write(json.dumps(reply | {"rid": rid}, allow_nan=False).encode() + b"\n")
 
     # -- requests ---------------------------------------------------------------------------------------------
     async def _fence(self, request: Mapping[str, Any]) -> Reply:
         epoch = int(request["epoch"])
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
+        named = [str(action) for action in request["open"]]
         self._halted = False
-        await self.journal.fence(epoch, [*request["open"], *self._acts])
+        await self.journal.fence(epoch, (i for ids in (named, self._acts) for i in ids))
+        if epoch < self.journal.epoch:
+            return {"stale": self.journal.epoch}
+        self._why = {i: why for i, why in self._why.items() if self.journal.state(i) != "never begun"}
         return {
             "epoch": epoch,
             "pid": os.getpid(),
@@ -125,9 +151,15 @@ class Host:
         }
 
     async def _act(self, request: Mapping[str, Any]) -> Reply:
-        action = Action.model_validate(request["action"])
+        try:
+            action = Action.model_validate(request["action"])
+        except ValidationError as error:
+            return {"refused": f"not an action: {error}"[:1000]}
+        if self.stopped.is_set():
+            return {"error": "the host is ending"}
         if action.epoch != self.journal.epoch:
-            return {"refused": f"epoch {action.epoch} is fenced off by {self.journal.epoch}", "stale": True}
+            fenced = f"epoch {action.epoch} is fenced off by {self.journal.epoch}"
+            return {"refused": fenced, "stale": self.journal.epoch}
         if action.id in self._acts:
             return await asyncio.shield(self._acts[action.id])
         if (outcome := self.journal.outcome(action.id)) is not None:
@@ -139,8 +171,10 @@ class Host:
             return {"refused": "the host is halted", "halted": True}
         if (reason := beyond(action, spec, self.spec.devices[action.device])) is not None:
             return {"refused": reason}
+        if (reason := self._unacceptable(action)) is not None:
+            return {"refused": reason}
         if self.journal.state(action.id) == "begun, no end" and spec.repeat is not Repeat.REPEATABLE:
-            return {"state": "begun, no end", "reason": "the host was restarted during the act"}
+            return self._endless(action.id)
         if (other := self._in_hand.get(action.device)) is not None:
             busy = Outcome(status="failed", attribution=Attribution.BUSY, reason=f"busy with {other}")
             return {"state": "ended", "outcome": busy.model_dump(mode="json")}
@@ -153,19 +187,26 @@ class Host:
         device = self.devices[action.device]
         try:
             await self.journal.begun(action.id, durable=durable)
+            if self._halted:
+                return self._endless(action.id, "halted before the device was touched")
+            self._moving.add(action.id)
+            limit = asyncio.timeout(action.deadline_s)
             try:
-                async with asyncio.timeout(action.deadline_s):
+                async with limit:
                     outcome = await device.act(action)
-            except TimeoutError:
-                await self._guarded(action.device, "halt", device.halt())
-                return {"state": "begun, no end", "reason": f"no end within {action.deadline_s:g} s"}
+                reply = {"state": "ended", "outcome": outcome.model_dump(mode="json")}
             except asyncio.CancelledError:
-                return {"state": "begun, no end", "reason": "halted during the act"}
-            except Exception as error:
-                log.exception("driver failed", device=action.device, action=action.id)
-                return {"state": "begun, no end", "reason": f"driver {device.name}: {error!r}"}
+                return self._endless(action.id, "halted during the act")
+            except (Exception, SystemExit) as error:
+                if not limit.expired():
+                    log.exception("driver failed", device=action.device, action=action.id)
+                    return self._endless(action.id, f"driver {device.name}: {error!r}")
+                await self._guarded(action.device, "halt", device.halt)
+                return self._endless(action.id, f"no end within {action.deadline_s:g} s")
+            finally:
+                self._moving.discard(action.id)
             await self.journal.ended(action.id, outcome, durable=durable)
-            return {"state": "ended", "outcome": outcome.model_dump(mode="json")}
+            return reply
         finally:
             self._acts.pop(action.id, None)
             self._in_hand.pop(action.device, None)
@@ -177,21 +218,39 @@ class Host:
             return await asyncio.shield(self._acts[action_id])
         if (outcome := self.journal.outcome(action_id)) is not None:
             return {"state": "ended", "outcome": outcome.model_dump(mode="json")}
-        return {"state": self.journal.state(action_id), "reason": "the host was restarted during the act"}
+        if self.journal.state(action_id) == "never begun":
+            return {"state": "never begun"}
+        return self._endless(action_id)
 
     async def _testify(self, request: Mapping[str, Any]) -> Reply:
+        """What the device says of an act; one that breaks over the question knows nothing."""
         action = Action.model_validate(request["action"])
-        testimony = await self.devices[action.device].testify(action)
-        return {"testimony": testimony.model_dump(mode="json")}
+        device = self.devices[action.device]
+        try:
+            async with asyncio.timeout(TESTIFY_S):
+                testimony = await device.testify(action)
+            return {"testimony": testimony.model_dump(mode="json")}
+        except (Exception, SystemExit) as error:
+            log.exception("driver failed", device=action.device, action=action.id, request="testify")
+            unknown = Testimony(verdict="unknown", reason=f"driver {device.name}: {error!r}")
+            return {"testimony": unknown.model_dump(mode="json")}
 
     async def _halt(self, request: Mapping[str, Any]) -> Reply:
-        """Stop every device now. Acts in hand end without an end: the engine will ask, and may doubt."""
+        """Stop every device now. Acts in hand end as their devices say, or without an end: the engine will ask."""
         self._halted = True
         in_hand = sorted(self._acts)
-        await asyncio.gather(*(self._guarded(n, "halt", d.halt()) for n, d in self.devices.items()))
-        for task in list(self._acts.values()):
-            task.cancel()
+        await asyncio.gather(*(self._stop(name) for name in self.devices))
         return {"halted": sorted(self.devices), "in_hand": in_hand}
+
+    async def _stop(self, name: str) -> None:
+        """Halt one device; break its act off unless the act comes to an end of its own by it."""
+        action_id = self._in_hand.get(name, "")
+        task = self._acts.get(action_id)
+        await self._guarded(name, "halt", self.devices[name].halt)
+        if task is not None:
+            await asyncio.wait([task], timeout=LEAVE_S)
+            if action_id in self._moving:  # an act that waits for the disk moves nothing and is left to it
+                task.cancel()
 
     async def _ping(self, request: Mapping[str, Any]) -> Reply:
         return {"pid": os.getpid(), "epoch": self.journal.epoch, "running": sorted(self._acts)}
@@ -205,12 +264,31 @@ class Host:
         device = self.specs.get(action.device)
         return None if device is None else device.actions.get(action.verb)
 
-    async def _guarded(self, name: str, what: str, call: Awaitable[None]) -> None:
+    def _unacceptable(self, action: Action) -> str | None:
+        """What the driver itself has against the request, asked before anything is written down as begun."""
+        device = self.devices[action.device]
+        if type(device).act is Driver.act:  # one that has an `act` of its own checks there
+            try:
+                device.check(action)
+            except (ArgumentRejected, UnknownVerb) as rejected:
+                return str(rejected)
+        return None
+
+    def _endless(self, action_id: str, reason: str | None = None) -> Reply:
+        """The reply about an action that began and has no end; the reason is kept for whoever asks later."""
+        if reason is not None:
+            self._why[action_id] = reason
+        return {
+            "state": "begun, no end",
+            "reason": self._why.get(action_id, "the host was restarted during the act"),
+        }
+
+    async def _guarded(self, name: str, what: str, call: Callable[[], Awaitable[None]]) -> None:
         """One device that cannot halt must not keep the next from halting."""
         try:
             async with asyncio.timeout(5):
-                await call
-        except Exception:
+                await call()
+        except (Exception, SystemExit):
             log.exception("device did not answer", device=name, request=what)
 
     async def _watch_orphanhood(self) -> None:

@@ -8,7 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from drivers.arguments import fault
 from drivers.protocol import Action, ActionSpec
+
+ANOTHER_HOLDS_IT = 17  # exit code of a host that found its journal held
+JOURNAL_LOST = 74  # exit code of a host whose disk failed
 
 
 class Bound(BaseModel):
@@ -47,23 +51,36 @@ class HostSpec(BaseModel):
 
 
 def beyond(action: Action, spec: ActionSpec, device: HostedDevice) -> str | None:
-    """Why `action` may not reach the device, or None.
+    """Why `action` may not reach the device, or None: limits, and arguments unknown, missing or of the wrong kind.
 
     The engine's guard has asked the same of other files with other code; this is the second, last door.
     """
-    for name, value in action.args.items():
-        declared = spec.parameters.get(name)
-        if declared is None:
-            return f"{action.device}.{action.verb} has no argument {name!r}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        if not -1.7e308 < value < 1.7e308:
+    where = f"{action.device}.{action.verb}"
+    for name in action.args:
+        if name not in spec.parameters:
+            return f"{where} has no argument {name!r}"
+    for name, declared in spec.parameters.items():
+        value = action.args.get(name)
+        if value is None:
+            if declared.default is None:
+                return f"{where}: argument {name!r} is missing"
+            value = declared.default
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and not -1.7e308 < value < 1.7e308:  # type: ignore[operator]
             return f"{action.device}.{name}: {value} is not a finite number"
-        lab = device.limits.get(f"{action.verb}.{name}", Bound())
-        for low in (declared.at_least, lab.at_least):
-            if low is not None and value < low:
-                return f"{action.device}.{name}: {value:g} {declared.unit} asked, limit is at least {low:g}"
-        for high in (declared.at_most, lab.at_most):
-            if high is not None and value > high:
-                return f"{action.device}.{name}: {value:g} {declared.unit} asked, limit is at most {high:g}"
+        if (complaint := fault(declared, value)) is not None:
+            return f"{action.device}.{name}: {complaint}"
+        lab = device.limits.get(f"{action.verb}.{name}")
+        if lab is None:
+            continue
+        if not is_number:
+            return f"{action.device}.{name}: {value!r} is not a number and the laboratory limits it"
+        if lab.at_least is not None and value < lab.at_least:  # type: ignore[operator]
+            return (
+                f"{action.device}.{name}: {value:g} {declared.unit} asked, limit is at least {lab.at_least:g}"
+            )
+        if lab.at_most is not None and value > lab.at_most:  # type: ignore[operator]
+            return (
+                f"{action.device}.{name}: {value:g} {declared.unit} asked, limit is at most {lab.at_most:g}"
+            )
     return None

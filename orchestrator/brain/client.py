@@ -60,7 +60,7 @@ class Brain:
                     line = await process.stdout.readline()
                     if not line:
                         raise BrainFailed(f"the brain ended with code {await process.wait()}")
-                reply = json.loads(line)
+                reply = json.loads(line, parse_constant=_no_number)
                 if not isinstance(reply, dict):
                     raise ValueError(f"it answered with a {type(reply).__name__}")
             except TimeoutError as error:
@@ -89,3 +89,8 @@ class Brain:
         self.kill()
         if process is not None:
             await process.wait()
+
+
+def _no_number(text: str) -> float:
+    """NaN and infinity are no JSON, and nothing that the log could keep."""
+    raise ValueError(f"it answered with {text}")

@@ -46,8 +46,8 @@ class Lines:
         self.console = console
         self._log = log
         self._campaign: Campaign | None = None
-        self._told = 0
-        self._over: set[str] = set()
+        self._ended = 0
+        self._best: ExperimentState | None = None
         self._phases = 0
         self._doubts: set[str] = set()
         self._status = ""
@@ -67,9 +67,9 @@ class Lines:
     def watch(self, state: LabState) -> None:
         """Say what is new."""
         campaign = self._known(state)
-        for experiment in [e for e in state.experiments.values() if e.over and e.id not in self._over]:
-            self._over.add(experiment.id)
-            self.tell(_line(experiment, state, campaign))
+        for experiment in state.ended[self._ended :]:
+            self.tell(self._line(experiment, campaign))
+        self._ended = len(state.ended)
         for phase in state.phases[self._phases :]:
             self.tell(f"phase {phase.index}: {phase.mode} ({phase.method}) because {phase.rule}")
         self._phases = len(state.phases)
@@ -90,23 +90,33 @@ class Lines:
             self.tell(
                 f"{self._campaign.name} in the {state.opened['reality']} laboratory {lab!r}, log {self._log}"
             )
-            self._over = {e.id for e in state.experiments.values() if e.over}
+            self._ended = len(state.ended)
             self._phases = len(state.phases)
-            if self._over:
-                self.tell(f"going on after {len(self._over)} experiments, epoch {state.epoch}")
+            self._best = rules.best_of(state.measured(), self._campaign.objectives[0])
+            if self._ended:
+                self.tell(f"going on after {self._ended} experiments, epoch {state.epoch}")
         return self._campaign
 
     def close_with(self, state: LabState) -> None:
         """The last words: what was found."""
         campaign = self._known(state)
-        best = rules.best_of(state.measured(), campaign.objectives[0])
-        ends = [e.state for e in state.experiments.values()]
+        ends, best = [e.state for e in state.ended], self._best
         measured, failed = ends.count(Experiment.MEASURED), ends.count(Experiment.FAILED)
         self.tell(
             f"{measured} measured, {failed} failed, {state.lab_elapsed_s / 3600:.2f} h of laboratory time"
         )
         if best is not None:
             self.tell(f"best: {_value(best, campaign)} with {_candidate(best)} ({best.id})")
+
+    def _line(self, experiment: ExperimentState, campaign: Campaign) -> str:
+        start = f"{experiment.id} {experiment.proposal['mode']:8s}"
+        if experiment.state is not Experiment.MEASURED:
+            why = ": ".join(experiment.failure) if experiment.failure else ""
+            return f"{start} {experiment.state} {why}"
+        mark = ""
+        if rules.best_of([e for e in (self._best, experiment) if e], campaign.objectives[0]) is experiment:
+            self._best, mark = experiment, "  <- best so far"
+        return f"{start} {_value(experiment, campaign)}  {_candidate(experiment)}{mark}"
 
 
 class Screen(Lines):
@@ -139,15 +149,13 @@ class Screen(Lines):
             return
         self._drawn = now
         campaign = self._known(state)
-        done = sum(e.over and e.state is not Experiment.REJECTED for e in state.experiments.values())
-        self._bar.update(self._task, completed=done, total=campaign.budget.experiments)
+        self._bar.update(self._task, completed=len(state.ended), total=campaign.budget.experiments)
         mode = f"{state.phases[-1].mode} ({state.phases[-1].method})" if state.phases else "starting"
-        best = rules.best_of(state.measured(), campaign.objectives[0])
         acts = (
             ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6])
             or "thinking"
         )
-        found = "none yet" if best is None else _value(best, campaign)
+        found = "none yet" if self._best is None else _value(self._best, campaign)
         text = f"mode {mode}   best {found}   lab time {state.lab_elapsed_s / 3600:.2f} h"
         self._live.update(
             Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True
@@ -158,16 +166,6 @@ def view(log: Path) -> Lines:
     """The live view where there is a terminal, else plain lines."""
     console = Display(soft_wrap=True)
     return Screen(console, log) if console.is_terminal else Lines(console, log)
-
-
-def _line(experiment: ExperimentState, state: LabState, campaign: Campaign) -> str:
-    start = f"{experiment.id} {experiment.proposal['mode']:8s}"
-    if experiment.state is not Experiment.MEASURED:
-        why = ": ".join(experiment.failure) if experiment.failure else ""
-        return f"{start} {experiment.state} {why}"
-    best = rules.best_of(state.measured(), campaign.objectives[0])
-    mark = "  <- best so far" if best is experiment else ""
-    return f"{start} {_value(experiment, campaign)}  {_candidate(experiment)}{mark}"
 
 
 def _value(experiment: ExperimentState, campaign: Campaign) -> str:

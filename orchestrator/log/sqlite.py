@@ -67,7 +67,8 @@ class LogReader:
     def events(self, after: int = 0) -> Iterator[EventRecord]:
         """Events with a sequence number above `after`, in order."""
         for row in self._db.execute(f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq", (after,)):
-            yield EventRecord(*row[:10], json.loads(row[10]))
+            fields = (*row[:-1], json.loads(row[-1]))
+            yield EventRecord(*fields)
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
         """All rows of a projection, in the order of their keys."""

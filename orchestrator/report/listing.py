@@ -43,7 +43,7 @@ class Row:
 def heads(records: Records) -> list[Head]:
     """The columns, in the order of `rows`."""
     objective = records.campaign.objectives[0]
-    (_, began_unit), (_, took_unit) = _scales(records)
+    scales = _scales(records)
     return [
         Head("#", numeric=True),
         Head("State"),
@@ -55,8 +55,15 @@ def heads(records: Records) -> list[Head]:
         Head("acquisition", numeric=True),
         Head("predicted", unit_text(objective.unit), True, f"{objective.name} as predicted when proposed"),
         *(Head(label(o.name), unit_text(o.unit), True, o.name) for o in records.campaign.objectives),
-        Head("began", began_unit, True, "lab time at which it began"),
-        Head("took", took_unit, True, "lab time from its beginning to its end"),
+        *(
+            Head(title, unit, True, exact)
+            for (_, unit), title, exact in zip(
+                scales,
+                ("began", "took"),
+                ("lab time at which it began", "lab time from its beginning to its end"),
+                strict=False,
+            )
+        ),
     ]
 
 
@@ -73,7 +80,7 @@ def _row(
     records: Records,
     experiment: ExperimentRecord,
     is_best: bool,
-    scales: tuple[tuple[float, str], tuple[float, str]],
+    scales: tuple[tuple[float, str], ...],
 ) -> Row:
     mode, proposal = mode_of(experiment), experiment.proposal
     name = MODES[mode].name if mode in MODES else mode
@@ -102,7 +109,7 @@ def _row(
         cells.append(Cell(text, _plain(got.value if got is not None else None), True))
     began, ended = experiment.lab_began_s, experiment.lab_ended_s
     took = ended - began if began is not None and ended is not None else None
-    cells += [_time(began, scales[0]), _time(took, scales[1])]
+    cells += [_time(seconds, scale) for seconds, scale in zip((began, took), scales, strict=False)]
     return Row(
         experiment.number, state_of(experiment), mode, is_best, tuple(cells), tuple(_why(records, experiment))
     )
@@ -152,13 +159,15 @@ def _why(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]
     return [(name, text) for name, text in found if text]
 
 
-def _scales(records: Records) -> tuple[tuple[float, str], tuple[float, str]]:
-    """(seconds per unit, unit) of the columns began and took: one for all rows, so that they compare."""
+def _scales(records: Records) -> tuple[tuple[float, str], ...]:
+    """(seconds per unit, unit) of the columns began and took, one for all rows; none where no lab time is known."""
     spans = [
         (e.lab_began_s, e.lab_ended_s if e.lab_ended_s is not None else e.lab_began_s)
         for e in records.experiments
         if e.lab_began_s is not None
     ]
+    if not spans:
+        return ()
     latest = max((began for began, _ in spans), default=0.0)
     longest = max(((ended or 0.0) - began for began, ended in spans), default=0.0)
     return time_scale(latest), time_scale(longest)

@@ -86,7 +86,12 @@ def calibration_section(records: Records) -> Section:
     )
     if n_silent < len(known):
         about += " with the instrument's standard uncertainty added in quadrature"
-        about += f" ({n_silent} measurements stated none)." if n_silent else "."
+        about += (
+            f" ({n_silent} measurements stated none: their noise is not in the spread, and coverage looks worse "
+            "than it is)."
+            if n_silent
+            else "."
+        )
     else:
         about += (
             " alone, as no instrument stated an uncertainty: noise is not in it, and coverage looks worse than "
@@ -126,7 +131,8 @@ def parallel_section(records: Records) -> Section:
 def timeline_section(records: Records) -> Section:
     title = "What the laboratory did"
     if not any(action.began_s is not None for action in records.actions):
-        return Section("timeline", title, missing="The records hold no action that began.")
+        known = "The actions carry no lab times." if records.actions else "No action has been sent."
+        return Section("timeline", title, missing=f"{known} There is nothing to draw.")
     n_devices = len({action.device for action in records.actions})
     caption = (
         f"{len(records.actions)} actions on {n_devices} {'device' if n_devices == 1 else 'devices'}, in lab time. "

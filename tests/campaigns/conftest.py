@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads

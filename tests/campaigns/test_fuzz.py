@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from campaigns.errors import CODES, CampaignError
 from campaigns.load import library, library_text, loads
 from campaigns.yaml_reader import LONGEST, read
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _TEXTS = [library_text(name) for name in library()]
 _PIECES = st.sampled_from(
@@ -141,8 +142,8 @@ lab: simulated/rig
 @pytest.mark.parametrize(
     "unit",
     [
-        "[", "{", "- ", "a: ", "? ", "[a,", "[a: ", '{"a":', "{a,", "a\n ", "#\n", "\n", " ", "-\n", "a:\n", "'", '"a\n',
-        "''", "*a ", "&a ", "!a ", "!", "&a", "%A ", "|\n a\n", ">\n\n", ": ", "--- ", "---\n", "a #", "\t", "a", "1",
+        "[", "{", "- ", "a: ", "? ", "[a,", "[a: ", '{"a":', "{a,", "a\n ", "#\n", "\n", " ", "-\n", "a:\n", "'",
+        '"a\n', "''", "*a ", "&a ", "!a ", "!", "&a", "%A ", "|\n a\n", ">\n\n", ": ", "--- ", "---\n", "a #", "\t", "a", "1",
         "1.", "\\x41", "é", "🧪", ",", "]", "[]", "{}", "[],", "{? ", '"a": ', "...\n", "%TAG ! !\n", "k: [1]\n",
     ],
 )  # fmt: skip

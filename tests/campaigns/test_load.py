@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
+
 from campaigns.campaign import METHODS, Quantity, Reference
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads
@@ -129,7 +130,7 @@ def test_all_faults_at_once_in_the_order_of_the_file(bent: Bend, faults: Faults)
         "E204", "E212", "E201", "E214", "E240", "E210", "E203", "E203", "E204", "E260", "E270",
     ]  # fmt: skip
     assert [fault.line for fault in found] == [2, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15]
-    with pytest.raises(CampaignError, match=r"f\.yaml:4:18 E212(.|\n)*f\.yaml:15:19 E270"):
+    with pytest.raises(CampaignError, match=r"f\.yaml:4:19 E212(.|\n)*f\.yaml:15:19 E270"):
         raise CampaignError(found)
 
 
@@ -154,7 +155,7 @@ def test_no_shape_of_a_section_crashes(base: str, section: str, value: str) -> N
     try:
         loads(base, overrides=[f"{section}={value}"])
     except CampaignError as error:
-        assert error.faults  # noqa: PT017
+        assert error.faults
 
 
 def test_did_you_mean(bent: Bend, faults: Faults) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
+
 from campaigns.space import (
     Categorical,
     Continuous,
@@ -14,7 +16,6 @@ from campaigns.space import (
     Space,
     Table,
 )
-from pydantic import ValidationError
 
 X = Continuous(name="x", low=0.0, high=1.0)
 N = Integer(name="n", low=1, high=5)
@@ -115,6 +116,10 @@ def test_a_table_is_the_whole_space_and_its_rounding_is_borne() -> None:
     assert table.column("c") == [49.9, 40.0]
 
 
+ODD = Mixture(name="m", components=("x", "solvent"), total=1.0)
+SHORT = Table(columns=("a", "b", "c"), rows=((1.0, 2.0, 3.0),))
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
     [
@@ -126,13 +131,13 @@ def test_a_table_is_the_whole_space_and_its_rounding_is_borne() -> None:
         (lambda: Space(parameters=(X, X)), "E211"),
         (lambda: Space(parameters=(GAS,)), "E224"),
         (lambda: Space(parameters=(A, B), mixtures=(BLEND,)), "E222"),
-        (lambda: Space(parameters=(X, SOLVENT), mixtures=(Mixture(name="m", components=("x", "solvent"), total=1.0),)), "E222"),
+        (lambda: Space(parameters=(X, SOLVENT), mixtures=(ODD,)), "E222"),
         (lambda: Space(parameters=(X,), constraints=(LinearConstraint(terms=(("x", 1.0),), at_least=2.0),)), "E221"),
         (lambda: Space(parameters=(X,), constraints=(LinearConstraint(terms=(("q", 1.0),), at_least=2.0),)), "E210"),
         (lambda: Space(parameters=(X, N), allowed=Table(columns=("x",), rows=((0.5,),))), "E230"),
         (lambda: Space(parameters=(X,), allowed=Table(columns=("x",), rows=((2.5,),))), "E233"),
         (lambda: Space(parameters=(X,), allowed=Table(columns=("x",), rows=((1,),))), "E233"),
-        (lambda: Space(parameters=(A, B, C), mixtures=(BLEND,), allowed=Table(columns=("a", "b", "c"), rows=((1.0, 2.0, 3.0),))), "E233"),
+        (lambda: Space(parameters=(A, B, C), mixtures=(BLEND,), allowed=SHORT), "E233"),
         (lambda: Table(columns=("x",), rows=()), "E234"),
         (lambda: Table(columns=("x", "y"), rows=((1.0,),)), "E230"),
     ],

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from campaigns import units
 from campaigns.units import UnitError, convert, known, parse_quantity, same_dimension
 

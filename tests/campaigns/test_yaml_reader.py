@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 from campaigns.errors import CampaignError, Fault
 from campaigns.yaml_reader import DEEPEST, LONGEST, MOST_VALUES, read
 

@@ -23,12 +23,13 @@ from drivers.protocol import (
     Repeat,
     ResultSpec,
 )
-from orchestrator import decide, rules
+from orchestrator import decide
 from orchestrator.advice import Advice, Adviser
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.brain.client import Brain
 from orchestrator.commands import Command, obey
 from orchestrator.decide import Around, Ask, Send
+from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate
 from orchestrator.lab import ExperimentState, LabState, fold
@@ -221,9 +222,7 @@ def enter(log: Log, index: int, bound_campaign: BoundCampaign) -> None:
 def propose(log: Log, candidate: Mapping[str, Any] = GOOD, phase: int = 0) -> str:
     number = len(log.state.experiments) + 1
     name = f"x{number:04d}"
-    log.say(
-        name, "experiment.proposed", number=number, candidate=dict(candidate), proposal=proposal(phase)
-    )
+    log.say(name, "experiment.proposed", number=number, candidate=dict(candidate), proposal=proposal(phase))
     return name
 
 
@@ -247,7 +246,9 @@ def run_one(log: Log, value: float | None, *, phase: int = 0, attribution: str =
     return name
 
 
-def intend(log: Log, experiment: str, step_id: str, *, device: str, verb: str, step: int = 0, **body: Any) -> str:
+def intend(
+    log: Log, experiment: str, step_id: str, *, device: str, verb: str, step: int = 0, **body: Any
+) -> str:
     attempt = 1 + sum(log.state.actions[a].step == step for a in log.state.experiments[experiment].actions)
     name = f"{experiment}.{step_id}.{attempt}"
     said = {
@@ -260,7 +261,7 @@ def intend(log: Log, experiment: str, step_id: str, *, device: str, verb: str, s
 
 # -- the walk -------------------------------------------------------------------------------------------------
 CLEARLY_BEYOND = ({"temperature": 200.1}, {"fraction": -0.001}, {"solvent": "ether"}, {"strokes": 51},
-                  {"temperature": math.nan}, {"hold": 61.0})  # fmt: skip
+                  {"temperature": "hot"}, {"hold": 61.0})  # fmt: skip
 READINGS = (
     Reading(value=0.004, unit="S", sigma=0.001), Reading(value=3.0, unit="mS"), Reading(value=0.002),
     Reading(value=math.nan, unit="S"), Reading(value=math.inf, unit="S"), Reading(value=1.0, unit="m"),
@@ -409,8 +410,6 @@ class Walk:
         return True
 
     def _command(self, kind: Any, key: str = "", **arguments: str) -> None:
-        from orchestrator.errors import Refused
-
         command = Command(key or f"k{next(self._keys)}", kind, "somebody", arguments)
         try:
             events = obey(self.state, command)
@@ -493,12 +492,12 @@ class Walk:
 
 def check(event: Event, state: LabState, bound_campaign: BoundCampaign, *, may_begin: bool) -> None:
     """What no event may do, whatever happened before. Asks nothing of guard and decide: it looks for itself."""
-    what = campaign_of = bound_campaign.campaign
+    campaign_of = bound_campaign.campaign
     began = {e.id for e in state.experiments.values() if e.started_at is not None}
     if event.kind == "experiment.started":
         assert may_begin, "begun before the start or in quiet hours"
         assert state.campaign is CampaignState.OPEN, f"begun while {state.campaign}"
-        assert rules.budget_overrun(state, what) is None, "begun beyond the budget"
+        assert not _overrun(state, campaign_of.budget), "begun beyond the budget"
     if event.kind == "experiment.proposed":
         asked = [e for e in state.experiments.values() if e.state is not Experiment.REJECTED]
         assert len(asked) < campaign_of.budget.experiments, "more experiments than the budget has"
@@ -529,6 +528,15 @@ def check(event: Event, state: LabState, bound_campaign: BoundCampaign, *, may_b
         assert isinstance(args["strokes"], int) and 1 <= args["strokes"] <= 50
 
 
+def _overrun(state: LabState, budget: Budget) -> bool:
+    failed = sum(e.state is Experiment.FAILED for e in state.experiments.values())
+    ends = [a.ended_s for a in state.actions.values() if a.ended_s is not None]
+    begins = [a.began_s for a in state.actions.values() if a.began_s is not None]
+    used_s = max(ends) - min(begins) if ends and begins else 0.0
+    too_long = budget.duration_s is not None and used_s >= budget.duration_s
+    return too_long or (budget.failures is not None and failed > budget.failures)
+
+
 def plan_of(dice: random.Random) -> tuple[Phase, ...]:
     """A random plan of explore, learn and optimise."""
     until = Until(
@@ -536,10 +544,18 @@ def plan_of(dice: random.Random) -> tuple[Phase, ...]:
         variance_below=dice.choice((None, 0.1)), reached=dice.choice((2.5, 9.0)),
     )  # fmt: skip
     phases = [
-        Phase(mode="explore", method="sobol", experiments=dice.randint(4, 6), batch=dice.randint(1, 4), timeout_s=9.0)
+        Phase(
+            mode="explore",
+            method="sobol",
+            experiments=dice.randint(4, 6),
+            batch=dice.randint(1, 4),
+            timeout_s=9.0,
+        )
     ]
     if dice.random() < 0.6:
-        phases.append(Phase(mode="learn", method="variance", until=until, at_most=6, batch=dice.randint(1, 3)))
+        phases.append(
+            Phase(mode="learn", method="variance", until=until, at_most=6, batch=dice.randint(1, 3))
+        )
     if dice.random() < 0.6:
         phases.append(Phase(mode="optimise", method="ucb", until=dice.choice((until, None)), batch=2))
     return tuple(phases)

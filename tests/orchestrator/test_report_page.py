@@ -249,7 +249,7 @@ def test_parity_holds_the_predictions_of_proposal_time_and_says_how_many_there_w
 
 def test_without_predictions_or_actions_or_model_the_section_says_why() -> None:
     assert "No measured experiment carries a prediction" in read(EVERY["no prediction"]).text
-    assert "The records hold no action that began" in read(EVERY["no actions"]).text
+    assert "No action has been sent" in read(EVERY["no actions"]).text
     assert "written without a model" in read(EVERY["film"]).text
     assert "torch is not here" in read(EVERY["film"], no_model="torch is not here").text
     assert (
@@ -305,6 +305,18 @@ def test_the_table_unfolds_to_the_whole_reason_of_each_proposal() -> None:
         assert wanted in rows[29], wanted
     assert "infeasible: the film de-wetted" in rows[29]
     assert sum('class="row measured best"' in row for row in rows) == 1
+
+
+def test_without_lab_times_there_is_no_timeline_and_no_column_for_them() -> None:
+    records = fake.records(5)
+    untimed = fake.changed(
+        records,
+        experiments=tuple(fake.changed(e, lab_began_s=None, lab_ended_s=None) for e in records.experiments),
+        actions=tuple(fake.changed(a, began_s=None, ended_s=None) for a in records.actions),
+    )
+    reader = read(untimed)
+    assert "The actions carry no lab times" in reader.text
+    assert "took" not in reader.texts and "took" in read(records).texts
 
 
 def test_five_hundred_experiments_fit() -> None:

@@ -222,7 +222,9 @@ def test_never_fails(space: Space, tell: Callable[[Planner, list[dict[str, Value
         tell(planner, design(space, 9, seed=3))
         for proposal in planner.ask(3, method):
             assert space.violations(proposal.candidate) == []
-            assert proposal.mean is None or (math.isfinite(proposal.mean) and math.isfinite(proposal.sd or 0.0))
+            assert proposal.mean is None or (
+                math.isfinite(proposal.mean) and math.isfinite(proposal.sd or 0.0)
+            )
             unusable = method.mode != "explore" and not planner.observations.measured
             assert (proposal.fallback is not None) == unusable
         assert all(
@@ -281,3 +283,28 @@ def test_many_results_are_thinned_not_refused() -> None:
     proposal = planner.ask(1)[0]
     assert proposal.fallback is None and "of 2000" in proposal.model
     assert peak(proposal.candidate) > -0.01
+
+
+def test_failures_steer_the_search_away_and_leave_the_predictions_alone() -> None:
+    """A region of the space cannot be made: told so, the planner learns to keep out of it (floor padding)."""
+
+    def fails(candidate: dict[str, Value]) -> bool:
+        return float(candidate["x0"]) > 0.6
+
+    asked = {True: 0, False: 0}
+    for told in asked:
+        planner = Planner(box(2), [SCORE], seed=3)
+        for _ in range(24):
+            candidate = planner.ask(1, Method("learn", "variance"))[0].candidate
+            if not fails(candidate):
+                planner.tell(candidate, float(candidate["x0"]) + float(candidate["x1"]))
+                continue
+            asked[told] += 1
+            if told:
+                before = planner.predict([{"x0": 0.3, "x1": 0.3}]) if planner.observations.measured else None
+                planner.tell(candidate, None, failed=True)
+                if before is not None:
+                    assert planner.predict([{"x0": 0.3, "x1": 0.3}])[0] == pytest.approx(before[0])
+            else:
+                planner.forget(candidate)
+    assert asked[True] < 0.7 * asked[False], asked
