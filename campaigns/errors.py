@@ -118,7 +118,12 @@ class Fault:
         said = "; ".join(part for part in (self.message, wanted) if part)
         text = " ".join(part for part in (place, self.code) if part)
         text += f" {self.path}: {said}" if self.path else f": {said}"
-        return f"{text.rstrip('.')}." + (f" Cure: {self.cure.rstrip('.')}." if self.cure else "")
+        return sentence(text) + (f" Cure: {sentence(self.cure)}" if self.cure else "")
+
+
+def sentence(text: str) -> str:
+    """The text with the full stop that it needs."""
+    return text if text.endswith("?") else text.rstrip(".") + "."
 
 
 class CampaignError(Exception):

@@ -37,7 +37,15 @@ def load(
     the table names that `allowed` may use to CSV files; a campaign file itself can name no file.
     Raises CampaignError with every fault at once. Opens the campaign, the bound table it names, nothing else.
     """
-    return build(apply(_document(source), overrides), tables)
+    return load_with_document(source, overrides=overrides, tables=tables)[0]
+
+
+def load_with_document(
+    source: str | Path, *, overrides: Sequence[str] = (), tables: Mapping[str, Path] = _NO_TABLES
+) -> tuple[Campaign, Document]:
+    """As `load`, with the text's positions, for whoever finds a fault that shows only outside the file."""
+    document = apply(_document(source), overrides)
+    return build(document, tables), document
 
 
 def loads(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import structlog
@@ -21,7 +21,9 @@ from orchestrator.records import ProposalRecord
 log = structlog.get_logger()
 
 WITHIN_S = 300.0
-SAID_BY_THE_PLANNER = frozenset(ProposalRecord.__dataclass_fields__) - {"phase", "rule", "read_to"}
+SAID_BY_THE_PLANNER = frozenset(
+    field.name for field in fields(ProposalRecord) if field.default is MISSING
+) - {"phase", "rule", "read_to"}  # fmt: skip
 
 
 @dataclass(frozen=True)

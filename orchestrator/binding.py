@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign, Quantity, Reference, Step
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
 from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Space, Value
 from campaigns.units import UnitError, convert, same_dimension
+from campaigns.yaml_reader import Document
 from drivers.host.spec import Bound
 from drivers.protocol import ActionSpec, Argument, ParameterSpec
 from orchestrator.labfile import Laboratory
@@ -35,18 +36,18 @@ class Affine:
     def __call__(self, value: float) -> float:
         return value * self.scale + self.offset
 
-    def within(self, value: float, bounds: Iterable[Bound]) -> float:
+    def within(self, value: float, bounds: Sequence[Bound]) -> float:
         """`value` converted; where only the rounding of the conversion carried it over a bound, the bound itself.
 
         So a limit of 520 K can be met exactly from degC, and guard and host compare without any tolerance.
         """
         number = self(value)
         slack = ROUNDING * (abs(value * self.scale) + abs(self.offset))
-        for bound in bounds:
-            for end in (bound.at_least, bound.at_most):
-                if end is not None and abs(number - end) <= slack:
-                    return end
-        return number
+        lowest = max((b.at_least for b in bounds if b.at_least is not None), default=-math.inf)
+        highest = min((b.at_most for b in bounds if b.at_most is not None), default=math.inf)
+        if lowest - slack <= number < lowest:
+            return lowest
+        return highest if highest < number <= highest + slack else number
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,31 @@ class BoundCampaign:
 @dataclass
 class _Faults:
     source: str
+    document: Document | None
+    places: Mapping[str, int]  # step id -> its place in the recipe
     found: list[Fault] = field(default_factory=list)
 
     def add(self, code: str, step: Step, what: str, message: str, cure: str = "") -> None:
-        path = f"recipe[{step.id}]" + (f".{what}" if what else "")
-        self.found.append(Fault(code, message=message, cure=cure, file=self.source, path=path))
+        """A fault of a step, at its line of the file: `what` is the dotted path below the step."""
+        at: tuple[str | int, ...] = ("recipe", self.places[step.id], *what.split("."))
+        self.at(code, at, f"recipe[{step.id}].{what}", message, cure)
+
+    def at(self, code: str, place: tuple[str | int, ...], path: str, message: str, cure: str) -> None:
+        """A fault at any place of the file; without its text (a campaign from the log) it has no line."""
+        line, column = (None, None) if self.document is None else self.document.position(place)
+        self.found.append(
+            Fault(code, message=message, cure=cure, file=self.source, line=line, column=column, path=path)
+        )
 
 
-def bind_campaign(campaign: Campaign, laboratory: Laboratory, *, source: str = "") -> BoundCampaign:
-    """Check the recipe against the laboratory. Raises CampaignError with all faults (E302..E311)."""
-    faults = _Faults(source)
+def bind_campaign(
+    campaign: Campaign, laboratory: Laboratory, *, source: str = "", document: Document | None = None
+) -> BoundCampaign:
+    """Check the recipe against the laboratory. Raises CampaignError with all faults (E302..E311).
+
+    `source` is the file's name and `document` its text with positions, for the faults.
+    """
+    faults = _Faults(source, document, {step.id: i for i, step in enumerate(campaign.recipe)})
     _check_limits(campaign, laboratory, faults)
     steps = [
         s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None
@@ -132,11 +148,9 @@ def _check_limits(campaign: Campaign, laboratory: Laboratory, faults: _Faults) -
             action = None if device is None else device.spec.actions.get(step.verb)
             found |= {limit.argument} if action is None else set(action.parameters)  # said elsewhere
         if limit.argument not in found:
-            faults.found.append(
-                Fault(
-                    "E311", f"no action of the recipe has the argument {limit.argument!r}", file=faults.source,
-                    path=f"limits.{limit.key}", cure=did_you_mean(limit.argument, found),
-                )
+            faults.at(
+                "E311", ("limits", limit.key), f"limits.{limit.key}",
+                f"no action of the recipe has the argument {limit.argument!r}", did_you_mean(limit.argument, found),
             )  # fmt: skip
 
 
@@ -202,8 +216,10 @@ def _vary(
         faults.add("E306", step, where, f"wants a {declared.kind} and ${parameter.name} is a number")
         return Affine()
     conversion = _conversion(step, where, parameter.unit, declared, faults)
-    if declared.kind == "integer":
-        _check_whole(step, where, parameter, conversion, declared, faults)
+    if conversion is None or not (
+        declared.kind == "number" or _whole(step, where, parameter, conversion, declared, faults)
+    ):
+        return Affine()
     ends: Sequence[float]
     if space.allowed is not None:  # only its rows can be proposed, whatever the parameter's own range
         ends = sorted(float(cell) for cell in space.allowed.column(parameter.name))
@@ -215,22 +231,24 @@ def _vary(
     return conversion
 
 
-def _check_whole(
+def _whole(
     step: Step,
     where: str,
     parameter: Continuous | Integer | Ordinal,
     conversion: Affine,
     declared: ParameterSpec,
     faults: _Faults,
-) -> None:
+) -> bool:
     """An argument that takes whole numbers must get them, after the conversion as well: 90 s are no whole minutes."""
     if isinstance(parameter, Continuous):
         values: Sequence[float] = (0.5,)
     else:
         values = parameter.levels if isinstance(parameter, Ordinal) else (parameter.low, parameter.low + 1)
-    if any(abs(number - round(number)) > 1e-9 for number in map(conversion, values)):
-        unit = f" in {declared.unit}" if declared.unit else ""
-        faults.add("E306", step, where, f"wants whole numbers{unit} and ${parameter.name} is not always one")
+    if all(abs(number - round(number)) <= 1e-9 for number in map(conversion, values)):
+        return True
+    unit = f" in {declared.unit}" if declared.unit else ""
+    faults.add("E306", step, where, f"wants whole numbers{unit} and ${parameter.name} is not always one")
+    return False
 
 
 def _fix(
@@ -254,6 +272,8 @@ def _fix(
         return 0.0
     value, unit = (given.value, given.unit) if isinstance(given, Quantity) else (given, "")
     conversion = _conversion(step, where, unit, declared, faults)
+    if conversion is None:
+        return 0.0
     number = conversion.within(value, (own_bound(declared), *limits))
     if declared.kind == "integer":
         if abs(number - round(number)) > 1e-9:
@@ -273,14 +293,15 @@ def _quantity(parameter: Fixed) -> Quantity | Value:
     )
 
 
-def _conversion(step: Step, where: str, unit: str, declared: ParameterSpec, faults: _Faults) -> Affine:
+def _conversion(step: Step, where: str, unit: str, declared: ParameterSpec, faults: _Faults) -> Affine | None:
+    """None, and a fault, where the unit is of another dimension: then no number can be looked at either."""
     try:
         return Affine.between(unit, declared.unit)
     except UnitError:
         faults.add(
             "E307", step, where, f"wanted a unit like {declared.unit!r}, got {unit!r}", "write the right unit"
         )
-        return Affine()
+        return None
 
 
 def _check_words(

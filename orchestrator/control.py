@@ -11,16 +11,19 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
-from orchestrator.commands import Command, obey
+from orchestrator.commands import Command, Kind, obey
 from orchestrator.errors import Refused
 from orchestrator.events import Numbering
 from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
 
-
+# What a person may say, and the arguments of each.
+ARGUMENTS = {"pause": (), "continue": (), "abort": (), "settle": ("action", "verdict", "note")}
 STARTING_S = 10.0  # how long an engine may hold the log before it listens
+ANSWER_S = 30.0
 
 
 def control_socket(log: Path) -> Path:
@@ -34,14 +37,15 @@ async def serve(log: Path, post: Callable[[Command], Awaitable[None]]) -> asynci
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reply: dict[str, str] = {}
         try:
-            request = json.loads(await reader.readline())
-            await post(Command(request["key"], request["kind"], request["by"], request["arguments"]))
-        except Refused as refused:
-            reply = {"code": refused.code, "message": refused.message, "cure": refused.cure}
-        except (ValueError, KeyError, TypeError) as error:
-            reply = {"code": "E505", "message": f"not a command: {error!r}", "cure": ""}
-        writer.write(json.dumps(reply).encode() + b"\n")
-        writer.close()
+            try:
+                await post(_command(await reader.readline()))
+            except Refused as refused:
+                reply = {"code": refused.code, "message": refused.message, "cure": refused.cure}
+            except (ValueError, ConnectionError, RecursionError) as error:
+                reply = {"code": "E505", "message": f"not a command: {error}", "cure": ""}
+            writer.write(json.dumps(reply).encode() + b"\n")
+        finally:
+            writer.close()  # without an answer where the engine ended first: the sender sees that
 
     path = control_socket(log)
     path.unlink(missing_ok=True)
@@ -50,8 +54,39 @@ async def serve(log: Path, post: Callable[[Command], Awaitable[None]]) -> asynci
     return server
 
 
+def _command(line: bytes) -> Command:
+    """What a line asks for. Raises ValueError for anything that a person's command is not.
+
+    All of it ends up in the log, and an event that cannot be obeyed or written would end the engine.
+    """
+    request = json.loads(line)
+    if not isinstance(request, dict) or set(request) != {"key", "kind", "by", "arguments"}:
+        raise ValueError("wanted key, kind, by and arguments")
+    kind, arguments = request["kind"], request["arguments"]
+    if not isinstance(kind, str) or kind not in ARGUMENTS:
+        raise ValueError(f"wanted one of {', '.join(ARGUMENTS)}")
+    if not isinstance(arguments, dict) or set(arguments) != set(ARGUMENTS[kind]):
+        raise ValueError(f"the arguments of {kind} are: {', '.join(ARGUMENTS[kind]) or 'none'}")
+    for text in (request["key"], request["by"], *arguments.values()):
+        if not isinstance(text, str):
+            raise ValueError("wanted texts")
+        text.encode()  # half of a surrogate pair cannot be stored
+    if not request["key"]:
+        raise ValueError("a command has a key")
+    return Command(request["key"], cast(Kind, kind), request["by"], arguments)
+
+
+def _line(command: Command) -> bytes:
+    body = {"key": command.key, "kind": command.kind, "by": command.by, "arguments": dict(command.arguments)}
+    return json.dumps(body).encode() + b"\n"
+
+
 def send(log: Path, command: Command) -> bool:
     """Have a command obeyed: by the running engine (True), or on the log itself (False). Raises `Refused`."""
+    try:
+        _command(_line(command))
+    except ValueError as error:
+        raise Refused("E505", f"not a command: {error}", cure="write plain text") from error
     deadline = time.monotonic() + STARTING_S
     while True:
         try:
@@ -73,10 +108,17 @@ def send(log: Path, command: Command) -> bool:
 
 async def _through_engine(log: Path, command: Command) -> dict[str, str]:
     reader, writer = await asyncio.open_unix_connection(control_socket(log))
-    body = {"key": command.key, "kind": command.kind, "by": command.by, "arguments": dict(command.arguments)}
-    writer.write(json.dumps(body).encode() + b"\n")
-    line = await asyncio.wait_for(reader.readline(), 30)
-    writer.close()
+    try:
+        writer.write(_line(command))
+        line = await asyncio.wait_for(reader.readline(), ANSWER_S)
+    except TimeoutError as error:
+        raise Refused(
+            "E504",
+            f"the engine did not answer within {ANSWER_S:g} s and may still obey",
+            cure="look at `alquimia status` before asking again",
+        ) from error
+    finally:
+        writer.close()
     if not line:
         raise Refused("E504", "the engine ended before it answered", cure="look at `alquimia status`")
     reply: dict[str, str] = json.loads(line)

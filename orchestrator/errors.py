@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from campaigns.errors import sentence
+
 CODES: dict[str, str] = {
     "E301": "the laboratory that the campaign names is not known",
     "E302": "the recipe asks for a device that the laboratory does not have",
@@ -44,5 +46,5 @@ class Refused(Exception):
 
     def render(self) -> str:
         """One line for a person."""
-        cure = f" Cure: {self.cure}." if self.cure else ""
-        return f"{self.code} {self.message}.{cure} No action was sent."
+        cure = f" Cure: {sentence(self.cure)}" if self.cure else ""
+        return f"{self.code} {sentence(self.message)}{cure} No action was sent."

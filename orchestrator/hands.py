@@ -21,6 +21,7 @@ from orchestrator.labfile import Laboratory
 log = structlog.get_logger()
 
 GRACE_S = 10.0  # what a host may take beyond an action's deadline before it counts as hung
+TRIES = 3  # how often a host is looked for before it counts as unreachable
 AGAIN = 3  # how often a repeatable act whose end was lost is done again
 
 
@@ -66,23 +67,27 @@ class Hands:
 
         Raises `HostGone` where that cannot be done: then nothing is known of what it was doing.
         """
+        async with self._reviving[host]:
+            await self._fence(host, epoch, list(open_actions))
+
+    async def _fence(self, host: str, epoch: int, open_actions: list[str]) -> None:
         client = self._hosts[host]
-        if not client.alive:
+        for left in reversed(range(TRIES)):
             try:
-                await client.connect()
-            except HostGone:
-                client.kill()
-                await client.connect()
-        try:
-            reply = await client.ask(
-                {"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S
-            )
-        except HostGone:
-            client.kill()
-            await client.connect()
-            reply = await client.ask(
-                {"op": "fence", "epoch": epoch, "open": list(open_actions)}, within_s=GRACE_S
-            )
+                if not client.alive:
+                    await client.connect()
+                reply = await client.ask(
+                    {"op": "fence", "epoch": epoch, "open": open_actions}, within_s=GRACE_S
+                )
+                break
+            except HostGone as gone:
+                # Only one that is mute is killed: one that is ending may be making its devices safe.
+                if gone.hung or client.alive:
+                    client.kill()
+                else:
+                    client.close()
+                if not left:
+                    raise
         if "stale" in reply:
             raise HostGone(f"host {host} obeys epoch {reply['stale']}, this engine is {epoch}")
         self.epoch = max(self.epoch, epoch)
@@ -93,7 +98,15 @@ class Hands:
         """Bring back a host that was lost; of many who noticed, one does it."""
         async with self._reviving[host]:
             if self._generation[host] == generation and not self._hosts[host].alive:
-                await self.fence(host, self.epoch, open_actions())
+                await self._fence(host, self.epoch, list(open_actions()))
+
+    async def _catch_up(
+        self, host: str, generation: int, epoch: int, obeyed: int, open_actions: Callable[[], Iterable[str]]
+    ) -> None:
+        """Fence a host that still obeys an older epoch of this engine, unless that was done while waiting."""
+        async with self._reviving[host]:
+            if obeyed < epoch and self._generation[host] == generation:
+                await self._fence(host, epoch, list(open_actions()))
 
     async def carry_out(
         self, action: Action, repeat: Repeat, open_actions: Callable[[], Iterable[str]]
@@ -124,7 +137,7 @@ class Hands:
                 reply = await self._hosts[host].ask(request, within_s=action.deadline_s + GRACE_S)
             except HostGone as gone:
                 log.warning("host lost", host=host, action=action.id, reason=str(gone))
-                if "within" in str(gone):
+                if gone.hung and self._generation[host] == generation:
                     self._hosts[host].kill()
                 try:
                     await self._revive(host, generation, open_actions)
@@ -132,15 +145,27 @@ class Hands:
                     return Fate(action.id, "doubt", f"host {host} cannot be reached: {still}")
                 request = {"op": "ask", "id": action.id}
                 continue
-            if "stale" in reply and action.epoch < self.epoch:
-                action = action.model_copy(update={"epoch": self.epoch})  # this engine itself has fenced anew
+            epoch = max(self.epoch, action.epoch)
+            if "stale" in reply and reply["stale"] <= epoch:
+                # This engine itself has fenced anew, or its fence has not reached this host yet.
+                if action.id not in open_actions():
+                    return Fate(action.id, "not done", "it was settled in the meantime")
+                try:
+                    await self._catch_up(host, generation, epoch, reply["stale"], open_actions)
+                except HostGone as still:
+                    return Fate(action.id, "doubt", f"host {host} cannot be reached: {still}")
+                action = action.model_copy(update={"epoch": epoch})
                 request = {"op": "act", "action": action.model_dump(mode="json")}
                 continue
             if "refused" in reply:
+                if again:  # this time; it did begin before, and may be done again at any time
+                    return Fate(action.id, "not done", f"tried {again} times: {reply['refused']}")
                 return Fate(action.id, "refused", reply["refused"])
             match reply["state"]:
                 case "ended":
                     return Fate(action.id, "ended", outcome=Outcome.model_validate(reply["outcome"]))
+                case "never begun" if action.id not in open_actions():
+                    return Fate(action.id, "not done", "it was settled in the meantime")
                 case "never begun":
                     # Safe: older engines are fenced off, and the journal would know.
                     request = {"op": "act", "action": action.model_dump(mode="json")}

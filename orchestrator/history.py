@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from campaigns.campaign import Campaign
 from orchestrator.errors import Refused
@@ -16,8 +18,6 @@ from orchestrator.records import (
     ProposalRecord,
     Records,
 )
-
-PROPOSAL_FIELDS = tuple(ProposalRecord.__dataclass_fields__)
 
 
 def read_records(path: Path) -> Records:
@@ -48,7 +48,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 number=e.number,
                 state=str(e.state),
                 candidate=e.candidate,
-                proposal=ProposalRecord(**{name: e.proposal[name] for name in PROPOSAL_FIELDS}),
+                proposal=_proposal(e.proposal),
                 values=e.values,
                 proposed_at=e.proposed_at,
                 started_at=e.started_at,
@@ -78,3 +78,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         events=events,
         lab_elapsed_s=state.lab_elapsed_s,
     )
+
+
+def _proposal(why: Mapping[str, Any]) -> ProposalRecord:
+    return ProposalRecord(**{name: why[name] for name in ProposalRecord.__dataclass_fields__ if name in why})

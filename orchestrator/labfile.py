@@ -89,7 +89,12 @@ def limit_in(limit: LimitEntry, declared: ParameterSpec) -> Bound:
             raise UnitError(f"{bound} is not finite in {declared.unit}")
         return value
 
-    return Bound(at_least=in_unit(limit.at_least), at_most=in_unit(limit.at_most))
+    low, high = in_unit(limit.at_least), in_unit(limit.at_most)
+    if low is not None and high is not None and low > high:
+        raise UnitError(
+            f"at_least {limit.at_least} is above at_most {limit.at_most}: nothing would be allowed"
+        )
+    return Bound(at_least=low, at_most=high)
 
 
 def _model(document: Document, source: str) -> LabFile:
@@ -107,18 +112,5 @@ def _fault(
 ) -> Fault:
     line = column = None
     if document is not None:
-        line, column = document.position(nearest(document, path))
+        line, column = document.position(path)
     return Fault(code, message=message, file=source, line=line, column=column, path=dotted(path))
-
-
-def nearest(document: Document, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The longest beginning of `path` that the document has: where a missing key would have stood."""
-    data: Any = document.data
-    found: list[str | int] = []
-    for part in path:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            break
-        found.append(part)
-    return tuple(found)

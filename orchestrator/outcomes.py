@@ -32,7 +32,8 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
 
 
 def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign) -> Iterator[Event]:
-    times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if outcome.ended_s else {}
+    # A testimony says that an act was done, not when.
+    times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if fate.by == "host" else {}
     if outcome.status == "failed":
         body = {"attribution": str(outcome.attribution or "instrument"), "reason": outcome.reason, **times}
         yield Event(action.id, "action.failed", body, actor=fate.by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -35,9 +36,17 @@ def sockets(log: Path) -> Path:
         base / f"alquimia-{os.getuid()}" / hashlib.sha256(str(log.resolve()).encode()).hexdigest()[:16]
     )
     for folder in (directory.parent, directory):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.stat()
-        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            status = folder.lstat()
+        except OSError as error:
+            raise Refused(
+                "E514",
+                f"{folder} cannot be made: {error}",
+                cure="set XDG_RUNTIME_DIR to a folder of your own",
+            ) from error
+        # In /tmp anybody may have been there first: a link to elsewhere is not a folder of ours.
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise Refused(
                 "E514",
                 f"{folder} is open to others",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from campaigns.load import load
+from campaigns.load import load_with_document
 from drivers.lab import LabFile
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.errors import Refused
@@ -21,10 +21,10 @@ def prepare(
 ) -> BoundCampaign:
     """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device."""
     tables = tables or {}
-    campaign = load(source, overrides=overrides, tables=tables)
+    campaign, text = load_with_document(source, overrides=overrides, tables=tables)
     file, document, lab_source = read_lab(campaign.lab, lab_file)
     laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
-    return bind_campaign(campaign, laboratory, source=source)
+    return bind_campaign(campaign, laboratory, source=text.file, document=text)
 
 
 def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:

@@ -30,7 +30,8 @@ class ProposalRecord:
     """Why an experiment was asked for.
 
     `value` is the acquisition's value (None where the method has none, as Sobol); `mean` and `sd` are the
-    objective predicted at proposal time, before the measurement, in the objective's own unit and sign.
+    objective predicted at proposal time, before the measurement, in the objective's own unit and sign;
+    `noise_sd` is the spread that the model had learned of one measurement there, beside `sd`.
     `read_to` is the place in the log up to which the planner had read, `rule` the sentence saying why this
     mode was on, `fallback` the reason when the planner could not be asked, `phase` the index in the plan.
     """
@@ -46,6 +47,7 @@ class ProposalRecord:
     rule: str
     fallback: str | None
     phase: int
+    noise_sd: float | None = None
 
 
 @dataclass(frozen=True)

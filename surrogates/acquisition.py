@@ -82,6 +82,34 @@ class PosteriorStandardDeviation:
         return sd, slope
 
 
+@dataclass(frozen=True)
+class IntegratedVariance:
+    """How much of the posterior variance, summed over `reference` (r, d), one noisy measurement would take away.
+
+    sum_r cov(x, r)^2 / (var(x) + noise) (Cohn 1996; botorch's qNegIntegratedPosteriorVariance up to a constant),
+    its square root, so that it is in standardised units of the objective. Points at the rim, where the sd is
+    largest, say little about the rest and are not preferred as they are by the plain sd.
+    """
+
+    reference: Array
+    noise: float
+
+    def value(self, belief: Belief, X: Array) -> Array:
+        sd = belief.posterior(X)[1]
+        shared = belief.covariance(X, self.reference)
+        return np.sqrt((shared**2).mean(axis=1) / (sd**2 + self.noise))
+
+    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
+        """By forward differences: in a box the reference is small and this stays below ten milliseconds."""
+        value, step = self.value(belief, X), 1e-6
+        slope = np.empty((len(X), len(along)))
+        for k, column in enumerate(along):
+            moved = X.copy()
+            moved[:, column] += step
+            slope[:, k] = (self.value(belief, moved) - value) / step
+        return value, slope
+
+
 def log_improvement(z: Array) -> tuple[Array, Array]:
     """log h(z) and h'(z) / h(z) for h(z) = pdf(z) + z cdf(z).
 

@@ -63,6 +63,11 @@ class Surrogate:
         mean, sd = self.gp.posterior(self.encoder.unit(codes))
         return self.outcome.moments(mean, sd)
 
+    def measured_sd(self, codes: Array) -> Array:
+        """Sd (m,) that measurements at `codes` (m, p) should show about the mean: the belief's and the noise."""
+        mean, sd = self.gp.posterior(self.encoder.unit(codes))
+        return self.outcome.moments(mean, np.sqrt(sd**2 + self.gp.noise))[1]
+
     def diagnose(self, codes: Array) -> Diagnostics:
         """Figures of merit; `codes` (m, p) stand for the space."""
         _, sd = self.predict(codes)

@@ -7,6 +7,7 @@ botorch offers on a model: Monte-Carlo acquisitions, joint optimisation of a bat
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from gpytorch.kernels import Kernel, MaternKernel, RBFKernel
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood, Likelihood
 from gpytorch.priors import GammaPrior, LogNormalPrior
 from gpytorch.priors import Prior as TorchPrior
+from torch.distributions.constraints import Constraint, positive
 
 from surrogates import kernels
 from surrogates.encode import Array
@@ -45,8 +47,11 @@ def load(gp: GP) -> SingleTaskGP:
 class ExchangeablePrior(TorchPrior):
     """`kernels.Exchangeable` for gpytorch: the density of the logarithms of its argument (..., d)."""
 
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    support = positive
+
     def __init__(self, prior: kernels.Exchangeable) -> None:
-        torch.nn.Module.__init__(self)
+        super().__init__(validate_args=False)
         self.loc, self.common, self.apart = prior.loc, prior.common, prior.apart
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

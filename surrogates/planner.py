@@ -3,6 +3,7 @@ bit-identical proposals, one BLAS thread being used whatever the machine offers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +16,7 @@ from surrogates import constant
 from surrogates.acquisition import (
     Acquisition,
     Belief,
+    IntegratedVariance,
     LogExpectedImprovement,
     PosteriorStandardDeviation,
     UpperConfidenceBound,
@@ -32,6 +34,7 @@ from surrogates.search import Found, Search
 __all__ = ["Diagnostics", "Method", "Planner", "Proposal"]
 
 INCUMBENTS = 4
+REFERENCE = 256  # points that stand for the space in integrals over it
 THREADS = ThreadpoolController()
 # What broken arithmetic raises. A bug raises something else and is meant to be seen.
 ARITHMETIC = (ArithmeticError, ValueError, np.linalg.LinAlgError, MemoryError)
@@ -169,7 +172,7 @@ class Planner:
         known = self._with_failures(surrogate)
         belief: Belief = known.condition(encoder.unit(pending)) if len(pending) else known
         incumbents = surrogate.best_codes(INCUMBENTS)
-        acquisition = _acquisition(method, surrogate)
+        acquisition = self._acquisition(method, surrogate)
         for _ in range(n):
             rng = np.random.default_rng([self.seed, self.index])
             found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending)
@@ -193,8 +196,19 @@ class Planner:
         units = self._sampler.encoder.unit(self._sampler.encoder.codes(failed))
         return surrogate.gp.condition(units, np.full(len(failed), surrogate.gp.z.min()))
 
+    def _acquisition(self, method: Method, surrogate: Surrogate) -> Acquisition:
+        if method.name == "log_ei":
+            return LogExpectedImprovement(surrogate.best_mean())
+        if method.name == "variance":
+            return PosteriorStandardDeviation()
+        if method.name == "integrated_variance":
+            codes = self._sampler.stand_in(REFERENCE, np.random.default_rng(self.seed))
+            return IntegratedVariance(self._sampler.encoder.unit(codes), surrogate.gp.noise)
+        return UpperConfidenceBound(method.beta)
+
     def _explain(self, found: Found, surrogate: Surrogate, method: Method) -> Proposal:
         mean, sd = surrogate.predict(found.code[None])
+        whole = float(surrogate.measured_sd(found.code[None])[0])
         return Proposal(
             candidate=found.candidate,
             mode=method.mode,
@@ -206,6 +220,7 @@ class Planner:
             seed=self.seed,
             n_observed=surrogate.n,
             nearest=self._nearest(found.candidate),
+            noise_sd=math.sqrt(max(whole**2 - float(sd[0]) ** 2, 0.0)) if whole < 1e150 else whole,
         )
 
     def _keep(self, proposal: Proposal) -> Proposal:
@@ -247,7 +262,7 @@ class Planner:
             surrogate = self._believe()
             if isinstance(surrogate, str):
                 return Diagnostics(n=len(self.observations.measured))
-            return surrogate.diagnose(self._sampler.draw(512, np.random.default_rng(self.seed)))
+            return surrogate.diagnose(self._sampler.stand_in(512, np.random.default_rng(self.seed)))
 
     def _believe(self) -> Surrogate | str:
         """The fitted surrogate, or why there is none."""
@@ -261,11 +276,3 @@ class Planner:
             except ARITHMETIC as fault:
                 return f"{type(fault).__name__}: {fault}"
         return self._surrogate
-
-
-def _acquisition(method: Method, surrogate: Surrogate) -> Acquisition:
-    if method.name == "log_ei":
-        return LogExpectedImprovement(surrogate.best_mean())
-    if method.name == "variance":
-        return PosteriorStandardDeviation()
-    return UpperConfidenceBound(method.beta)

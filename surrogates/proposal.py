@@ -35,6 +35,7 @@ class Proposal:
 
     acquisition  what chose it; `value` is that function's value there, in standardised units
     mean, sd     belief about the objective there, in the objective's own unit and sign; None without a model
+    noise_sd     what the model has learned of the spread of one measurement there, in the objective's unit
     model        the surrogate, `constant` where there is none
     seed         with the number of proposals made before it, fixes every random number used
     n_observed   results that the model was fitted to
@@ -52,6 +53,7 @@ class Proposal:
     n_observed: int
     fallback: str | None = None
     nearest: Nearest | None = None
+    noise_sd: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

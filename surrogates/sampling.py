@@ -55,6 +55,16 @@ class Sampler:
         kept = self._reject(n, rng)
         return kept if kept is not None else self._walk(n, rng)
 
+    def stand_in(self, n: int, rng: np.random.Generator) -> Array:
+        """At most `n` codes to average over the space with: all rows of a small pool, else draws."""
+        if self.pool is None:
+            return self.draw(n, rng)
+        return (
+            self.pool
+            if len(self.pool) <= n
+            else self.pool[np.sort(rng.choice(len(self.pool), n, replace=False))]
+        )
+
     def admits(self, codes: Array) -> Array:
         """Whether each row of codes (n, p) is inside the constraints; bounds and levels are taken for granted."""
         return self.polytope.holds(codes)

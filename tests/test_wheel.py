@@ -17,16 +17,38 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_wheel_runs_outside_the_source_tree(tmp_path: Path) -> None:
     def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
         done = subprocess.run(
-            list(map(str, command)), cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False
+            list(map(str, command)),
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path / "dist", ROOT)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path / "dist",
+        ROOT,
+    )
     (wheel,) = (tmp_path / "dist").glob("alquimia_lab-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
-    assert {t for t in tops if not t.endswith(".dist-info")} == {"campaigns", "drivers", "orchestrator", "surrogates"}
+    assert {t for t in tops if not t.endswith(".dist-info")} == {
+        "campaigns",
+        "drivers",
+        "orchestrator",
+        "surrogates",
+    }
 
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"

@@ -43,6 +43,7 @@ class Host:
         self.stopped = asyncio.Event()
         self.exit_code = 0
         self._halted = False
+        self._n_halts = 0
         self._falling = False  # it must end now, with devices halted, not when their acts have ended
         self._moving: set[str] = set()  # actions whose device has been touched and has not come to rest
         self._why: dict[str, str] = {}  # action -> why its end is not known
@@ -184,10 +185,10 @@ class Host:
         return await asyncio.shield(task)
 
     async def _carry_out(self, action: Action, *, durable: bool) -> Reply:
-        device = self.devices[action.device]
+        device, n_halts = self.devices[action.device], self._n_halts
         try:
             await self.journal.begun(action.id, durable=durable)
-            if self._halted:
+            if self._n_halts != n_halts:
                 return self._endless(action.id, "halted before the device was touched")
             self._moving.add(action.id)
             limit = asyncio.timeout(action.deadline_s)
@@ -238,6 +239,7 @@ class Host:
     async def _halt(self, request: Mapping[str, Any]) -> Reply:
         """Stop every device now. Acts in hand end as their devices say, or without an end: the engine will ask."""
         self._halted = True
+        self._n_halts += 1
         in_hand = sorted(self._acts)
         await asyncio.gather(*(self._stop(name) for name in self.devices))
         return {"halted": sorted(self.devices), "in_hand": in_hand}

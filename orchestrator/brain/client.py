@@ -24,6 +24,7 @@ class Brain:
     def __init__(self, log_file: Path) -> None:
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
+        self._ended: list[asyncio.subprocess.Process] = []
         self._one_at_a_time = asyncio.Lock()
         self._starting = asyncio.Lock()  # one child, though it is warmed and asked at the same time
 
@@ -40,6 +41,8 @@ class Brain:
     async def _start(self) -> None:
         if self.pid is not None:
             return
+        self._give_up()
+        await self._bury()
         with self._log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "orchestrator.brain.child",
@@ -81,13 +84,27 @@ class Brain:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-        self._process = None
+        self._give_up()
 
     async def close(self) -> None:
         """End the child and wait until it is gone."""
-        process = self._process
         self.kill()
-        if process is not None:
+        await self._bury()
+
+    def _give_up(self) -> None:
+        if self._process is not None:
+            self._ended.append(self._process)
+            self._process = None
+
+    async def _bury(self) -> None:
+        """Wait until ended children are gone and their pipes are closed."""
+        while self._ended:
+            process = self._ended.pop()
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            with contextlib.suppress(OSError):
+                await process.stdout.read()
+                await process.stdin.wait_closed()
             await process.wait()
 
 

@@ -98,7 +98,8 @@ def _conduct(path: Path, arm: str | None, no_wait: bool) -> None:
     if ended.finished:
         typer.echo(f"report: alquimia report{where}")
     elif ended.doubts:
-        typer.echo(f"A person must say what became of these acts: alquimia doubts{where}")
+        typer.echo(f"Acts are in doubt. `alquimia resume{where}` asks hosts and devices again;")
+        typer.echo(f"what they cannot tell, a person settles: alquimia doubts{where}")
         raise typer.Exit(4)
     else:
         typer.echo(f"stopped; go on with: alquimia resume{where}")

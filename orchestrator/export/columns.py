@@ -168,6 +168,13 @@ def _proposals(records: Records) -> tuple[Column, ...]:
             lambda e: e.proposal.fallback,
         ),
         *_parameters(records),
+        Column(
+            "predicted_noise_sd",
+            "number",
+            objective.unit,
+            "spread of one measurement that the model had learned when it was proposed, beside predicted_sd",
+            lambda e: e.proposal.noise_sd,
+        ),
     )
 
 

@@ -7,6 +7,12 @@ CREATE TABLE log_head (
     reality TEXT    NOT NULL CHECK (reality IN ('simulated', 'real'))
 ) STRICT;
 
+CREATE TRIGGER head_moves_forward BEFORE UPDATE ON log_head
+WHEN NEW.seq < OLD.seq OR NEW.epoch < OLD.epoch OR NEW.reality <> OLD.reality
+BEGIN SELECT RAISE(ABORT, 'the head of the log moves forward, and its reality stays'); END;
+CREATE TRIGGER head_is_not_deleted BEFORE DELETE ON log_head
+BEGIN SELECT RAISE(ABORT, 'a log has one head'); END;
+
 CREATE TABLE events (
     seq      INTEGER PRIMARY KEY,
     event_id TEXT    NOT NULL UNIQUE,
@@ -26,6 +32,11 @@ CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- INSERT OR REPLACE would delete the older row without asking the trigger above.
+CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id)
+    OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: this event is there already'); END;
 CREATE TRIGGER events_have_no_gap BEFORE INSERT ON events
 WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM events)
 BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END;

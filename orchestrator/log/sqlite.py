@@ -37,13 +37,20 @@ class LogReader:
                 "E510", f"there is no log at {path}", cure="name an existing one with --store sqlite:///PATH"
             )
         self.path = path
-        self._db = sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True, isolation_level=None)
         try:
-            self._db.execute("SELECT seq FROM log_head").fetchone()
+            # As a URI of the file, quoted: a folder may be called "50%" or "#3".
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.DatabaseError as error:
-            raise Refused(
-                "E511", f"{path} is not a log of Alquimia ({error})", cure="name another file"
-            ) from error
+            raise _no_log(path, error) from error
+        try:
+            if self._db.execute("SELECT seq FROM log_head").fetchone() is None:
+                raise _no_log(path, "it has no head")
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _no_log(path, error) from error
+        except Refused:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -80,34 +87,40 @@ class SqliteLog(LogReader):
 
     def __init__(self, path: Path, *, reality: Reality) -> None:
         """Open or create the log at `path`. Raises `Refused` where another engine holds it, or of another reality."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise Refused(
-                "E512",
-                f"another engine is running on {path}",
-                cure="watch it with `alquimia status`, or end it with `alquimia abort`",
-            ) from error
-        fresh = not path.exists() or path.stat().st_size == 0
-        # Appends run in a worker thread so that an fsync does not hold the loop; never two at once.
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.path = path
+        self._lock = _locked(path)
+        try:
+            # Appends run in a worker thread so that an fsync does not hold the loop; never two at once.
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.DatabaseError as error:
+            os.close(self._lock)
+            raise _no_log(path, error) from error
+        try:
+            self._open(path, reality)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, path: Path, reality: Reality) -> None:
+        try:
+            # Looked at before anything is set: somebody else's database stays as it is. A file without any table is a
+            # log whose making was broken off.
+            tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        except sqlite3.DatabaseError as error:
+            raise _no_log(path, error) from error
+        if tables and not {"log_head", "events"} <= tables:
+            raise _no_log(path, f"it holds {', '.join(sorted(tables)[:5])}")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
             self._db.execute(f"PRAGMA {pragma}")
-        if fresh:
+        if not tables:
             schema = files("orchestrator.log").joinpath("schema.sql").read_text()
             self._db.executescript(
                 f"BEGIN IMMEDIATE;\n{schema}\nINSERT INTO log_head VALUES (1, 0, 0, '{reality}');\nCOMMIT;"
             )
         elif self.reality != reality:
-            held = self.reality
-            self.close()
             raise Refused(
                 "E513",
-                f"{path} is the log of a {held} laboratory and this one is {reality}",
+                f"{path} is the log of a {self.reality} laboratory and this one is {reality}",
                 cure="give each its own --store: simulated and real data never meet",
             )
 
@@ -155,6 +168,30 @@ class SqliteLog(LogReader):
         os.close(self._lock)
 
 
+def _no_log(path: Path, why: object) -> Refused:
+    return Refused("E511", f"{path} is not a log of Alquimia ({why})", cure="name another file")
+
+
+def _locked(path: Path) -> int:
+    """The lock of a log, held. Beside the file itself: two names of one log, by a link, are one log."""
+    beside = path.resolve()
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(beside.with_name(beside.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refused("E514", f"{path} cannot be written: {error}", cure="name another file") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Refused(
+            "E512",
+            f"another engine is running on {path}",
+            cure="watch it with `alquimia status`, or end it with `alquimia abort`",
+        ) from error
+    return lock
+
+
 class _transaction:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on any exception."""
 
@@ -166,6 +203,14 @@ class _transaction:
 
     def __exit__(self, kind: object, *exc: object) -> None:
         if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error:  # a full disk is often noticed only here
+                self._roll_back()
+                raise
+        else:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
             self._db.execute("ROLLBACK")

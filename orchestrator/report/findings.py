@@ -25,8 +25,8 @@ ENDED = ("measured", "failed", "rejected", "cancelled")
 class Prediction:
     """A prediction written down before the experiment, next to what was then measured (objective's unit).
 
-    `spread` is the standard deviation the measured value should show about `mean`: the model's own `sd` and,
-    where the instrument stated one, the measurement's standard uncertainty, added in quadrature.
+    `spread` is the standard deviation the measured value should show about `mean`: the model's own `sd`, the noise
+    that it had learned, and, where the instrument stated one, the measurement's standard uncertainty, in quadrature.
     """
 
     experiment: ExperimentRecord
@@ -34,10 +34,11 @@ class Prediction:
     sd: float
     measured: float
     sigma: float | None
+    noise_sd: float | None
 
     @property
     def spread(self) -> float:
-        return math.hypot(self.sd, self.sigma or 0.0)
+        return math.hypot(self.sd, self.noise_sd or 0.0, self.sigma or 0.0)
 
     @property
     def inside(self) -> bool:
@@ -146,7 +147,7 @@ def predictions(records: Records) -> list[Prediction]:
         got = measured(experiment, records.campaign.objectives[0])
         mean, sd = experiment.proposal.mean, experiment.proposal.sd
         if got is not None and mean is not None and sd is not None:
-            found.append(Prediction(experiment, mean, sd, got.value, got.sigma))
+            found.append(Prediction(experiment, mean, sd, got.value, got.sigma, experiment.proposal.noise_sd))
     return found
 
 

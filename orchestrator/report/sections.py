@@ -79,24 +79,13 @@ def calibration_section(records: Records) -> Section:
         if without
         else "Every measured experiment had a prediction."
     )
-    n_silent = sum(p.sigma is None for p in known)
     about = (
         "Distance between measured and predicted in units of the predicted spread: about nine in ten points belong "
-        "inside the band, without a trend. The spread is the model's own standard deviation"
+        "inside the band, without a trend. The spread is the model's standard deviation, the noise that it had "
+        "learned and, where the instrument stated one, its standard uncertainty, added in quadrature."
     )
-    if n_silent < len(known):
-        about += " with the instrument's standard uncertainty added in quadrature"
-        about += (
-            f" ({n_silent} measurements stated none: their noise is not in the spread, and coverage looks worse "
-            "than it is)."
-            if n_silent
-            else "."
-        )
-    else:
-        about += (
-            " alone, as no instrument stated an uncertainty: noise is not in it, and coverage looks worse than "
-            "it is."
-        )
+    if all(p.sigma is None and p.noise_sd is None for p in known):
+        about += " Nobody stated any noise here: coverage looks worse than it is."
     return Section(
         "calibration",
         title,

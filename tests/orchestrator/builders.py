@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from campaigns.campaign import Budget, Campaign, Limit, Objective, Phase, Quantity, Reference, Step, Until
@@ -151,9 +152,9 @@ def laboratory(
     return Laboratory(lab, devices, {name: (limits or {}).get(name, {}) for name in bench})
 
 
-def bound(limits: Mapping[str, Mapping[str, Bound]] | None = None, **changes: Any) -> BoundCampaign:
+def bound(lab_limits: Mapping[str, Mapping[str, Bound]] | None = None, **changes: Any) -> BoundCampaign:
     """The campaign bound to the bench."""
-    return bind_campaign(campaign(**changes), laboratory(limits))
+    return bind_campaign(campaign(**changes), laboratory(lab_limits))
 
 
 GOOD = {"fraction": 0.5, "temperature": 100.0, "solvent": "water", "strokes": 5, "hold": 2.0}
@@ -224,6 +225,15 @@ def propose(log: Log, candidate: Mapping[str, Any] = GOOD, phase: int = 0) -> st
     name = f"x{number:04d}"
     log.say(name, "experiment.proposed", number=number, candidate=dict(candidate), proposal=proposal(phase))
     return name
+
+
+async def until(holds: Callable[[], bool], within_s: float = 30.0) -> None:
+    """Wait for a condition, looking often; AssertionError where it does not come to hold."""
+    for _ in range(int(within_s / 0.01)):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to pass")
 
 
 def run_one(log: Log, value: float | None, *, phase: int = 0, attribution: str = "instrument") -> str:

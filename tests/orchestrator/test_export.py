@@ -77,6 +77,7 @@ COLUMNS = {
         "rule",
         "fallback",
         *PARAMETERS,
+        "predicted_noise_sd",
     ],
     "measurements": [
         "experiment_id",

@@ -9,6 +9,7 @@ from scipy.optimize import approx_fprime
 from surrogates.acquisition import (
     CHUNK,
     Acquisition,
+    IntegratedVariance,
     LogExpectedImprovement,
     PosteriorStandardDeviation,
     UpperConfidenceBound,
@@ -80,3 +81,17 @@ def test_log_improvement_is_smooth_over_its_whole_range() -> None:
 def test_chunks_do_not_change_scores(gp: GP) -> None:
     X = np.random.default_rng(3).random((CHUNK + 5, 3))
     assert np.allclose(score(ALL[0], gp, X), ALL[0].value(gp, X), rtol=0, atol=1e-12)
+
+
+def test_integrated_variance_is_what_one_measurement_takes_away(gp: GP) -> None:
+    reference = np.random.default_rng(4).random((64, 3))
+    acquisition = IntegratedVariance(reference, gp.noise)
+    X = np.random.default_rng(5).random((5, 3))
+    before = gp.posterior(reference)[1] ** 2
+    for x, got in zip(X, acquisition.value(gp, X), strict=True):
+        after = gp.condition(x[None]).posterior(reference)[1] ** 2
+        assert got**2 == pytest.approx((before - after).mean(), rel=1e-3)
+    value, slope = acquisition.gradient(gp, X, np.array([0, 2]))
+    assert np.allclose(value, acquisition.value(gp, X))
+    numeric = approx_fprime(X[0], lambda v: float(acquisition.value(gp, v[None])[0]), 1e-5)[[0, 2]]
+    assert np.allclose(slope[0], numeric, rtol=1e-2, atol=1e-4)

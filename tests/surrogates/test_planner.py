@@ -20,6 +20,7 @@ METHODS = [
     Method("optimise", "ucb"),
     Method("optimise", "log_ei"),
     Method("learn", "variance"),
+    Method("learn", "integrated_variance"),
     Method("explore", "random"),
 ]
 
@@ -92,7 +93,7 @@ def test_no_row_of_a_pool_is_proposed_twice_and_its_end_is_said() -> None:
     space = pool(20)
     planner, seen = Planner(space, [SCORE], seed=1), []
     for i in range(10):
-        for proposal in planner.ask(2, METHODS[i % 4]):
+        for proposal in planner.ask(2, METHODS[i % len(METHODS)]):
             seen.append(tuple(proposal.candidate.values()))
             planner.tell(proposal.candidate, float(i), failed=i % 3 == 2)
     assert len(set(seen)) == 20
@@ -163,7 +164,7 @@ def test_optimising_beats_random_in_tied_and_mixed_spaces(name: str) -> None:
     planner = told(space, 0)
     for i in range(26):
         planner.tell(
-            (p := planner.ask(1, METHODS[0] if i >= 8 else METHODS[3])[0]).candidate, truth(p.candidate)
+            (p := planner.ask(1, METHODS[0] if i >= 8 else METHODS[-1])[0]).candidate, truth(p.candidate)
         )
     best = max(row.value or -math.inf for row in planner.observations.rows)
     random = sorted(truth(c) for c in design(space, 400, seed=1, method="random"))
