@@ -23,7 +23,7 @@ class Alquimia(Adapter):
     package = "alquimia-lab"
     imports = "import surrogates.planner"
     optimise = Method("optimise", "ucb")
-    learn = Method("learn", "variance")
+    learn = Method("learn", "integrated_variance")
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -58,3 +58,8 @@ class Alquimia(Adapter):
 
 class AlquimiaLogEI(Alquimia):
     optimise = Method("optimise", "log_ei")
+
+
+class AlquimiaVariance(Alquimia):
+    modes = ("al",)
+    learn = Method("learn", "variance")

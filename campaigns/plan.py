@@ -14,7 +14,7 @@ Mode = Literal["explore", "learn", "optimise"]
 # The only list of methods: the language, its JSON Schema and the planner all read it.
 METHODS: dict[Mode, tuple[str, ...]] = {
     "explore": ("sobol", "random"),
-    "learn": ("variance",),
+    "learn": ("variance", "integrated_variance"),
     "optimise": ("ucb", "log_ei"),
 }
 

@@ -54,7 +54,7 @@ class HostClient:
         self.close()
         deadline = asyncio.get_running_loop().time() + within_s
         process: subprocess.Popen[bytes] | None = None
-        while not await self.join():
+        while not (await self.join() and await self._answers(deadline)):
             if process is None and holder(self.spec.directory) is None:
                 try:
                     process = self._spawn()
@@ -69,6 +69,17 @@ class HostClient:
             if asyncio.get_running_loop().time() > deadline:
                 raise HostGone(f"host {self.spec.name} did not answer within {within_s:g} s", hung=True)
             await asyncio.sleep(0.02)
+
+    async def _answers(self, deadline: float) -> bool:
+        """Whether somebody lives behind the socket: one that was killed takes connections until it is dead."""
+        try:
+            await self.ask({"op": "ping"}, within_s=deadline - asyncio.get_running_loop().time())
+        except HostGone as gone:
+            self.close()
+            if gone.hung:
+                raise
+            return False
+        return True
 
     async def join(self) -> bool:
         """Connect to the host if it runs; whether it does."""

@@ -10,11 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
 
 Argument = bool | int | float | str
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+# What a device says in words. Undecoded bytes in it (half of a surrogate pair) become '?': no log could hold them.
+Words = Annotated[str, AfterValidator(_storable)]
 
 
 class Value(BaseModel):
@@ -103,7 +111,7 @@ class Reading(Value):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
 
     value: float
-    unit: str = ""
+    unit: Words = ""
     sigma: float | None = None
 
     @field_serializer("value", "sigma", when_used="json")
@@ -118,7 +126,7 @@ class Outcome(Value):
     status: Literal["succeeded", "failed"]
     readings: Mapping[str, Reading] = Field(default_factory=dict)
     attribution: Attribution | None = None
-    reason: str = ""
+    reason: Words = ""
     began_s: float = 0.0
     ended_s: float = 0.0
 
@@ -130,7 +138,7 @@ class Testimony(Value):
 
     verdict: Literal["done", "not done", "unknown"]
     readings: Mapping[str, Reading] = Field(default_factory=dict)
-    reason: str = ""
+    reason: Words = ""
 
 
 class ActionFailed(Exception):

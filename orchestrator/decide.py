@@ -116,10 +116,14 @@ def _cancelled(experiment: ExperimentState, reason: str) -> Event:
     return Event(experiment.id, "experiment.cancelled", {"reason": reason})
 
 
+def _given_up(experiment: ExperimentState, last: ActionState) -> Event:
+    return _cancelled(experiment, f"{last.id} was given up: {last.reason}")
+
+
 def _settled(experiment: ExperimentState, state: LabState) -> Iterator[Event]:
     last = state.actions[experiment.actions[-1]]
     if last.state is Action.DISCARDED:
-        yield _cancelled(experiment, f"{last.id} was given up: {last.reason}")
+        yield _given_up(experiment, last)
     elif not last.open:
         yield Event(experiment.id, "experiment.resumed", {"action": last.id})
 
@@ -131,6 +135,11 @@ def _run_on(
     if last is not None and last.open:
         if last.state is Action.IN_DOUBT:
             yield Event(experiment.id, "experiment.held", {"action": last.id, "reason": last.reason})
+        return
+    if (
+        last is not None and last.state is Action.DISCARDED
+    ):  # given up while no engine ran to hold the experiment
+        yield _given_up(experiment, last)
         return
     if last is not None:
         verdict = _verdict(last, [state.actions[a] for a in experiment.actions], experiment.step, bound)

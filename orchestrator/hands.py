@@ -175,19 +175,20 @@ class Hands:
                 case _ if repeat is Repeat.REPEATABLE:
                     return Fate(action.id, "not done", f"tried {again + 1} times: {reply['reason']}")
                 case _ if repeat is Repeat.TESTABLE:
-                    return await self._testimony(action, reply["reason"])
+                    try:
+                        return await self._testimony(action, reply["reason"])
+                    except HostGone as gone:
+                        log.warning("host lost", host=host, action=action.id, reason=str(gone))
+                        request = {"op": "ask", "id": action.id}
                 case _:
                     return Fate(action.id, "doubt", reply["reason"])
         return Fate(action.id, "doubt", f"host {host} was lost again and again")
 
     async def _testimony(self, action: Action, reason: str) -> Fate:
-        """Ask the device itself what it, or its sample, looks like."""
-        try:
-            reply = await self._hosts[self._host_of[action.device]].ask(
-                {"op": "testify", "action": action.model_dump(mode="json")}, within_s=60
-            )
-        except HostGone as gone:
-            return Fate(action.id, "doubt", f"{reason}; {gone}")
+        """Ask the device itself what it, or its sample, looks like. Raises `HostGone`."""
+        reply = await self._hosts[self._host_of[action.device]].ask(
+            {"op": "testify", "action": action.model_dump(mode="json")}, within_s=60
+        )
         testimony = Testimony.model_validate(reply["testimony"])
         because = f"{reason}; {action.device} says: {testimony.reason or testimony.verdict}"
         match testimony.verdict:
@@ -208,11 +209,24 @@ class Hands:
         async def one(name: str) -> str | None:
             try:
                 await self._hosts[name].ask({"op": "halt"}, within_s=GRACE_S, urgent=True)
-            except HostGone:
-                return name
+            except HostGone as gone:
+                return None if not gone.hung and await self._halt_anew(name) else name
             return None
 
         return [name for name in await asyncio.gather(*map(one, self._hosts)) if name is not None]
+
+    async def _halt_anew(self, name: str) -> bool:
+        """A connection that broke says nothing of the host behind it: halt it over another, if it lives."""
+        spare = HostClient(self._hosts[name].spec)
+        try:
+            if await spare.join():
+                await spare.ask({"op": "halt"}, within_s=GRACE_S)
+                return True
+        except HostGone:
+            pass
+        finally:
+            spare.close()
+        return False
 
     async def shut_down(self) -> None:
         """End every host in good order; devices go to their safe state."""

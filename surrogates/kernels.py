@@ -126,7 +126,7 @@ def shared_lengths(d: int) -> Prior:
     """Centred on 0.37 sqrt(d): lengths common to within a factor 1.6, apart by 1.5 (one sd each).
 
     Against `narrow_lengths` on 13 measured pools it lowers the held-out error by 5 to 7 % and raises the enhancement
-    of campaigns, and it keeps their regret on synthetic functions (benchmarks/RESULTS.md).
+    of campaigns, and it keeps their regret on synthetic functions.
     """
     return Exchangeable(-1.0 + 0.5 * math.log(d), 0.5, 0.4)
 
@@ -155,7 +155,7 @@ def loose_noise() -> Prior:
     """LogNormal(-3, 1.5): reaches from none (functions, simulators) to a third of the variance (noisy laboratories).
 
     The sharper `wide_noise` and `narrow_noise` call noise signal in p3ht_cnt; LogNormal(-3, 1) costs a factor two in
-    regret where there is no noise (benchmarks/RESULTS.md).
+    regret where there is no noise.
     """
     return LogNormal(-3.0, 1.5)
 

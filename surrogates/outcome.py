@@ -3,7 +3,7 @@
 A measured objective is often skewed (a yield near zero for most recipes, a cost with rare explosions). A power
 transform by Yeo and Johnson (Biometrika 87, 2000) makes it nearly normal, its exponent found by likelihood under a
 prior that prefers none; nearly symmetric values are left as they are. Against no transform, intervals get better on
-measured pools (0.1 nats per point from 20 results on) and campaigns find more of the top (benchmarks/RESULTS.md).
+measured pools (0.1 nats per point from 20 results on) and campaigns find more of the top.
 """
 
 from __future__ import annotations

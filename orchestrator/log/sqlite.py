@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,10 @@ from orchestrator.records import EventRecord
 
 Reality = Literal["simulated", "real"]
 COLUMNS = "seq, event_id, stream, version, kind, schema, epoch, at, actor, cause, body"
+
+
+# An engine killed while it was starting a child leaves its lock with that child for a moment.
+LEAVING_S = 1.0
 
 
 class StaleEngine(Exception):
@@ -180,16 +185,20 @@ def _locked(path: Path) -> int:
         lock = os.open(beside.with_name(beside.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused("E514", f"{path} cannot be written: {error}", cure="name another file") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Refused(
-            "E512",
-            f"another engine is running on {path}",
-            cure="watch it with `alquimia status`, or end it with `alquimia abort`",
-        ) from error
-    return lock
+    deadline = time.monotonic() + LEAVING_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except OSError as error:
+            if time.monotonic() > deadline:
+                os.close(lock)
+                raise Refused(
+                    "E512",
+                    f"another engine is running on {path}",
+                    cure="watch it with `alquimia status`, or end it with `alquimia abort`",
+                ) from error
+            time.sleep(0.02)
 
 
 class _transaction:

@@ -1,7 +1,8 @@
 """A device that tests hold in their hands, and the hosts around it: in this process, or as real ones.
 
 The rig is steered by files in its `bench` directory, so that a test steers one in another process just so:
-`hold` keeps every act where it is until the file is gone, `break` makes it raise, `verdict` is what it testifies.
+`hold` keeps every act where it is until the file is gone, `break` makes it raise, `verdict` is what it testifies
+(`truth`: by the facts).
 What physically happened is in `facts`, one line an act, halt or make-safe.
 """
 
@@ -78,6 +79,8 @@ class Rig(Driver):
         verdict: Any = (self.bench / "verdict").read_text()
         if verdict in BREAKS:
             raise BREAKS[verdict]()
+        if verdict == "truth":
+            verdict = "done" if action.id in (self.bench / "facts").read_text().split() else "not done"
         return Testimony(verdict=verdict, readings={"seen": Reading(value=2.0, unit="K")})
 
     @action(Repeat.OPAQUE, gives=GIVES)
@@ -103,7 +106,12 @@ class Bench:
     """A directory with a host's journal, its socket and its rigs; what the rigs did and are told."""
 
     def __init__(
-        self, directory: Path, sockets: Path, *, devices: tuple[str, ...] = ("rig", "other")
+        self,
+        directory: Path,
+        sockets: Path,
+        *,
+        name: str = "bench",
+        devices: tuple[str, ...] = ("rig", "other"),
     ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -111,7 +119,7 @@ class Bench:
             driver="test.rig", settings={"bench": str(directory)}, limits={"blind.x": Bound(at_most=50)}
         )
         self.spec = HostSpec(
-            name="bench", reality="simulated", socket=sockets / "bench.sock", directory=directory / "host",
+            name=name, reality="simulated", socket=sockets / f"{name}.sock", directory=directory / "host",
             clock="wall", devices=dict.fromkeys(devices, device),
         )  # fmt: skip
 

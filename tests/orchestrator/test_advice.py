@@ -16,17 +16,8 @@ from orchestrator.brain.client import BrainFailed
 from orchestrator.decide import Ask
 from orchestrator.lab import fold
 from orchestrator.lifecycle import Campaign as CampaignState
-from tests.orchestrator.builders import (
-    GOOD,
-    Log,
-    Walk,
-    bound,
-    enter,
-    opened,
-    proposal,
-    propose,
-    run_one,
-)
+from tests.orchestrator.builders import GOOD, Log, bound, enter, opened, proposal, propose, run_one
+from tests.orchestrator.walks import Walk
 
 PLAN = (
     Phase(mode="explore", method="sobol", experiments=4),

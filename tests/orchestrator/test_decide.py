@@ -1,6 +1,6 @@
 """What is decided: thousands of campaigns in which anything may happen, and the single rules one by one.
 
-The walks are the engine without time, disk or hosts (`builders.Walk`): after every event they look, with their own
+The walks are the engine without time, disk or hosts (`walks.Walk`): after every event they look, with their own
 eyes, whether something was begun that must not be. The controls break one guarded thing each and must be caught.
 """
 
@@ -18,10 +18,12 @@ from campaigns.campaign import Budget, Phase
 from campaigns.space import Space
 from orchestrator import commands, decide, guard, lifecycle, rules
 from orchestrator.decide import Around, Ask, Send
+from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lifecycle import Action, Experiment
 from orchestrator.lifecycle import Campaign as CampaignState
-from tests.orchestrator.builders import GOOD, Log, Walk, bound, enter, opened, plan_of, propose
+from tests.orchestrator.builders import GOOD, Log, bound, enter, opened, propose
+from tests.orchestrator.walks import Walk, plan_of
 
 
 def a_walk(seed: int, trouble: float) -> Walk:
@@ -67,6 +69,13 @@ def test_the_walks_see_everything_that_can_happen() -> None:
 
 
 # -- controls: each takes one thing away that the walks guard -----------------------------------------------
+class NoDiscarding:
+    """The states of an action, as somebody would have them who never heard of discarding."""
+
+    REFUSED, NOT_DONE, FAILED, IN_DOUBT = Action.REFUSED, Action.NOT_DONE, Action.FAILED, Action.IN_DOUBT
+    DISCARDED = "never"
+
+
 BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a guard that lets all through to a device": lambda m: m.setattr(guard, "closed", lambda *a: None),
     "a guard that does not see a pause": lambda m: m.setattr(
@@ -81,6 +90,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     ),
     "no budget of failures and time": lambda m: m.setattr(rules, "budget_overrun", lambda *a: None),
     "a doubt that is settled and forgotten": lambda m: m.setattr(decide, "_settled", lambda *a: iter(())),
+    "a sample that was given up and is taken up again": lambda m: m.setattr(decide, "Action", NoDiscarding),
     "a phase that never ends": lambda m: m.setattr(rules, "phase_over", lambda *a: None) or m.setattr(
         rules, "budget_used", lambda *a: None),
     "a command obeyed as often as it comes": lambda m: m.setattr(
@@ -101,7 +111,7 @@ def _deaf(run_on: Any) -> Any:
 @pytest.mark.parametrize("what", BROKEN)
 def test_the_walks_catch(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BROKEN[what](monkeypatch)
-    with pytest.raises((AssertionError, lifecycle.IllegalPassage)):
+    with pytest.raises((AssertionError, lifecycle.IllegalPassage, Refused)):
         for seed in range(400):
             a_walk(seed, 0.4).run(calm=300)
 
@@ -341,6 +351,20 @@ def test_the_arguments_intended_are_in_the_devices_units() -> None:
     args = log.state.actions["x0001.bake.1"].args
     assert args == {"temperature": 373.15, "hold": 120.0, "ramp": 1.0, "covered": True}
     assert log.state.actions["x0001.coat.1"].args["speed"] == pytest.approx(209.4395, rel=1e-6)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_sample_that_was_given_up_is_not_taken_up_again(held: bool) -> None:
+    """Halted, an engine is gone before it could hold the experiment; the person's word is on the log all the same."""
+    log, the_bound = begun(2)
+    log.say("x0001.mix.1", "action.doubted", reason="halted during the act")
+    if held:
+        run_out(log, the_bound)
+    log.say("x0001.mix.1", "action.discarded", reason="ada: I threw it away")
+    assert run_out(log, the_bound) == [Send("x0002.mix.1")]
+    assert log.state.experiments["x0001"].failure == (
+        "cancelled", "x0001.mix.1 was given up: ada: I threw it away",
+    )  # fmt: skip
 
 
 def test_an_action_in_doubt_is_never_sent_again_by_the_machine() -> None:

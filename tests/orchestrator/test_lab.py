@@ -15,7 +15,8 @@ from orchestrator.events import to_json
 from orchestrator.lab import LabState, fold
 from orchestrator.lifecycle import IllegalPassage
 from orchestrator.log.projection import project
-from tests.orchestrator.builders import Walk, bound, intend, opened, plan_of, propose, run_one
+from tests.orchestrator.builders import bound, intend, opened, propose, run_one
+from tests.orchestrator.walks import Walk, plan_of
 
 
 def walk(seed: int) -> Walk:

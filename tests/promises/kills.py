@@ -84,18 +84,21 @@ async def never(self, request):
 server.Host._ask = never
 """,
     "a log that is written after the act": """
+import concurrent.futures, time
 import orchestrator.engine as engine
-take_in = engine.Engine._take_in
-async def late(self, stimuli):
-    append, kept = self.store.append, []
-    def hold(events):
-        kept.extend(events)
-        if len(kept) > 24: append(list(kept)); kept.clear()
-    if not hasattr(self, "_late"):
-        self._late = True
-        self.store.append = hold
-    return await take_in(self, stimuli)
-engine.Engine._take_in = late
+from orchestrator.log.sqlite import SqliteLog
+lane = concurrent.futures.ThreadPoolExecutor(1)
+on_disk, close = engine.Engine._on_disk, SqliteLog.close
+async def late(self, call, *args):
+    if call != self.store.append:
+        lane.submit(lambda: None).result()
+        return await on_disk(self, call, *args)
+    due = time.monotonic() + 0.4
+    lane.submit(lambda: (time.sleep(max(0, due - time.monotonic())), call(*args)))
+def last(self):
+    lane.submit(lambda: None).result()
+    close(self)
+engine.Engine._on_disk, SqliteLog.close = late, last
 """,
 }
 
@@ -138,25 +141,35 @@ class Ordeal:
 
     def run(self, kills: int) -> Verdict:
         """Kill so often, then let the campaign end in peace, and compare."""
-        engine = self._alquimia("run", "campaign.yaml", "--lab", "lab.yaml")
-        while not self._opened():
-            assert engine.poll() is None, (self._directory / "output").read_text()[-3000:]
-            time.sleep(0.01)
-        while sum(self.verdict.kills.values()) < kills:
-            self._await_a_moment(engine)
-            engine = self._strike(engine)
-        engine = self._calm(engine)
-        self._command("abort")
-        while engine.wait(timeout=120) != FINISHED:
-            engine = self._calm(engine)
+        self._engine = self._alquimia("run", "campaign.yaml", "--lab", "lab.yaml")
+        try:
+            self._endure(kills)
+        finally:  # whatever went wrong, nothing of it lives on
+            if self._engine.poll() is None:
+                for pid in [*self._children(self._engine.pid).values(), self._engine.pid]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                self._engine.wait()
         self._compare()
         return self.verdict
 
-    def _await_a_moment(self, engine: subprocess.Popen[bytes]) -> None:
+    def _endure(self, kills: int) -> None:
+        while not self._opened():
+            assert self._engine.poll() is None, (self._directory / "output").read_text()[-3000:]
+            time.sleep(0.01)
+        while sum(self.verdict.kills.values()) < kills:
+            self._await_a_moment()
+            self._strike()
+        self._calm()
+        self._command("abort")
+        while self._engine.wait(timeout=120) != FINISHED:
+            self._calm()
+
+    def _await_a_moment(self) -> None:
         """A random moment, by what has happened and not by the clock: a loaded machine is struck in its work too."""
         target = self._head() + self._dice.choice((0, 0, 1, 2, 4, 8, 16, 30))
         patience = time.monotonic() + 15
-        while self._head() < target and engine.poll() is None and time.monotonic() < patience:
+        while self._head() < target and self._engine.poll() is None and time.monotonic() < patience:
             time.sleep(0.005)
         time.sleep(self._dice.uniform(0, 0.3))
 
@@ -170,19 +183,19 @@ class Ordeal:
         return False
 
     # -- killing ----------------------------------------------------------------------------------------------
-    def _strike(self, engine: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-        if engine.poll() is not None:
-            return self._calm(engine)
-        victims = {"engine": engine.pid, **self._children(engine.pid)}
+    def _strike(self) -> None:
+        if self._engine.poll() is not None:
+            self._calm()
+            return
+        victims = {"engine": self._engine.pid, **self._children(self._engine.pid)}
         name = self._dice.choice(sorted(victims))
         self._witness()
         with contextlib.suppress(ProcessLookupError):
             os.kill(victims[name], signal.SIGKILL)
             self.verdict.kills[name] += 1
         if name == "engine":
-            engine.wait()
-            return self._alquimia("resume")
-        return engine
+            self._engine.wait()
+            self._engine = self._alquimia("resume")
 
     def _children(self, engine: int) -> dict[str, int]:
         """The brain, and the host, which is no child of an engine that came after it."""
@@ -197,13 +210,13 @@ class Ordeal:
                     found["brain"] = child.pid
         return found
 
-    def _calm(self, engine: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    def _calm(self) -> None:
         """Where the engine waits for a person, be that person: look at the laboratory and say what was done."""
-        if engine.poll() is None:
-            return engine
-        assert engine.returncode in (FINISHED, DOUBTS), (self._directory / "output").read_text()[-3000:]
+        if self._engine.poll() is None:
+            return
+        assert self._engine.returncode in (FINISHED, DOUBTS), (self._directory / "output").read_text()[-3000:]
         self._settle()
-        return self._alquimia("resume")
+        self._engine = self._alquimia("resume")
 
     def _settle(self) -> None:
         done = {fact.action for fact in read_facts(self.tally)}
@@ -225,9 +238,10 @@ class Ordeal:
             return fold(reader.events())
 
     def _alquimia(self, *args: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "orchestrator.cli.main", *args, "--store", store_url(self.log)]
         with (self._directory / "output").open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", "orchestrator.cli.main", *args, "--store", store_url(self.log), "--no-wait"],
+                [*command, "--no-wait"],
                 cwd=self._directory, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 

@@ -81,12 +81,36 @@ def test_a_batch_is_diverse_and_pending_until_told(space: Space, method: Method)
     assert [dict(c) for c in planner.pending] == [batch[0].candidate, batch[3].candidate]
 
 
+@pytest.mark.filterwarnings("ignore:A not p.d.")  # botorch's own search tries coincident points
+def test_a_greedy_batch_is_nearly_as_good_as_botorchs_joint_one() -> None:
+    import torch
+    from botorch.acquisition import qUpperConfidenceBound
+    from botorch.optim import optimize_acqf
+    from botorch.sampling import SobolQMCNormalSampler
+
+    planner = told(box(2), 10)
+    model = planner.botorch_model()
+    assert model is not None
+    sampler = SobolQMCNormalSampler(torch.Size([512]), seed=0)
+    joint = qUpperConfidenceBound(model, beta=4.0, sampler=sampler)
+    batch = torch.tensor([list(p.candidate.values()) for p in planner.ask(3)], dtype=torch.float64)
+    torch.manual_seed(0)
+    bounds = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    _, best = optimize_acqf(joint, bounds, q=3, num_restarts=2, raw_samples=32)
+    with torch.no_grad():
+        random = joint(torch.rand(200, 3, 2, dtype=torch.float64)).max()
+        ours = joint(batch[None])[0]
+    assert ours > random
+    assert ours > 0.9 * best
+    assert Planner(box(2), [SCORE]).botorch_model() is None
+
+
 def test_pending_candidates_move_the_next_proposal_away() -> None:
     planner = told(box(2), 6)
     first = planner.ask(1)[0].candidate
     again = told(box(2), 6)
     again.expect(first)
-    assert math.dist(first.values(), again.ask(1)[0].candidate.values()) > 0.02  # type: ignore[arg-type]
+    assert math.dist(first.values(), again.ask(1)[0].candidate.values()) > 0.1  # type: ignore[arg-type]
 
 
 def test_no_row_of_a_pool_is_proposed_twice_and_its_end_is_said() -> None:

@@ -21,7 +21,7 @@ from surrogates.polytope import Polytope
 from surrogates.sampling import Sampler, design, herd
 from tests.surrogates.spaces import SCORE, box, mixed, mixture, pool, random_space
 
-SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "1500"))
+SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "2000"))
 EASY = settings(max_examples=SPACES, deadline=None, derandomize=True, database=None)
 
 
@@ -33,7 +33,7 @@ def test_no_design_leaves_its_space(seed: int, index: int) -> None:
         assert space.violations(candidate) == []
 
 
-@settings(EASY, max_examples=max(SPACES // 15, 20), suppress_health_check=[HealthCheck.too_slow])
+@settings(EASY, max_examples=max(SPACES // 25, 20), suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_proposal_leaves_its_space(seed: int) -> None:
     rng = np.random.default_rng(seed)
