@@ -15,7 +15,7 @@ Mode = Literal["explore", "learn", "optimise"]
 METHODS: dict[Mode, tuple[str, ...]] = {
     "explore": ("sobol", "random"),
     "learn": ("variance", "integrated_variance"),
-    "optimise": ("ucb", "log_ei"),
+    "optimise": ("ucb", "log_ei", "log_nei"),
 }
 
 

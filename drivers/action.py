@@ -48,12 +48,14 @@ class ActionMethod(Generic[D, P, R]):
         repeat: Repeat,
         takes_s: float,
         gives: Mapping[str, Gives] | None,
+        and_s: tuple[str, ...] = (),
     ) -> None:
         self.function = function
         self.name: str = function.__name__
         self.repeat = repeat
         self.takes_s = takes_s
         self.gives = gives
+        self.and_s = and_s
         self.testify_name: str | None = None
         self.__doc__ = function.__doc__
 
@@ -80,17 +82,22 @@ class ActionMethod(Generic[D, P, R]):
 
 
 def action(
-    repeat: Repeat, *, takes_s: float = 0.0, gives: Mapping[str, Gives] | None = None
+    repeat: Repeat,
+    *,
+    takes_s: float = 0.0,
+    and_s: tuple[str, ...] = (),
+    gives: Mapping[str, Gives] | None = None,
 ) -> Callable[[Callable[Concatenate[D, P], Awaitable[R]]], ActionMethod[D, P, R]]:
     """Declare an async method as an action of the device.
 
-    `repeat` says what may be done when nobody saw it end; `takes_s` is the usual duration in lab seconds;
+    `repeat` says what may be done when nobody saw it end; `takes_s` is the usual duration in lab seconds,
+    to which the arguments named in `and_s` (seconds) add: deadlines are made from it;
     `gives` names every number that comes back and may be left out only where the method returns None. The
     method's docstring becomes the action's `doc`. Arguments called `sample` and `action` are filled from
     the request and are no parameters. A method that ends in a known failure raises `ActionFailed`.
     """
 
     def declare(function: Callable[Concatenate[D, P], Awaitable[R]]) -> ActionMethod[D, P, R]:
-        return ActionMethod(function, repeat, takes_s, gives)
+        return ActionMethod(function, repeat, takes_s, gives, and_s)
 
     return declare

@@ -72,11 +72,15 @@ def _declare(owner: type, method: ActionMethod[Any, Any, Any]) -> Declared:
             parameters[argument.name] = _parameter(
                 f"{where}({argument.name})", hints.get(argument.name), argument.default
             )
+    for name in method.and_s:
+        if name not in parameters or parameters[name].unit != "s":
+            raise DeclarationError(f"{where}: and_s names {name!r}, which is no argument in seconds")
     spec = ActionSpec(
         parameters=parameters,
         results=_results(where, method, hints.get("return", inspect.Signature.empty)),
         repeat=method.repeat,
         takes_s=method.takes_s,
+        and_s=method.and_s,
         doc=inspect.cleandoc(method.__doc__ or ""),
     )
     return Declared(method.name, spec, tuple(fills), is_open, method.testify_name)

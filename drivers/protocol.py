@@ -71,13 +71,22 @@ class ResultSpec(Value):
 
 
 class ActionSpec(Value):
-    """One verb of a device. `takes_s` is the usual duration in lab seconds, for plans and watchdogs."""
+    """One verb of a device.
+
+    `takes_s` is the usual duration in lab seconds, for plans and deadlines; the arguments named in `and_s`, which
+    are seconds, add to it.
+    """
 
     parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
     results: Mapping[str, ResultSpec] = Field(default_factory=dict)
     repeat: Repeat
     takes_s: float = 0.0
+    and_s: tuple[str, ...] = ()
     doc: str = ""
+
+    def lasts_s(self, args: Mapping[str, Argument]) -> float:
+        """The usual duration, lab seconds, of this action with these arguments."""
+        return self.takes_s + sum(float(args[name]) for name in self.and_s if name in args)
 
 
 class DeviceSpec(Value):

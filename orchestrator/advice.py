@@ -100,14 +100,17 @@ def _explore(
     from surrogates.errors import SpaceExhausted
 
     seen = [row["candidate"] for row in request["observations"]] + request["pending"]
-    try:
-        proposals = propose(
-            campaign.space, ask.n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
-            mode=campaign.plan[ask.phase].mode, n_observed=len(request["observations"]), fallback=fallback,
-        )  # fmt: skip
-    except SpaceExhausted as error:
-        return Advice(ask, [], None, exhausted=str(error))
-    return Advice(ask, [p.to_json() for p in proposals], None)
+    for n in range(ask.n, 0, -1):  # the last few of a table are a smaller batch
+        try:
+            proposals = propose(
+                campaign.space, n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
+                mode=campaign.plan[ask.phase].mode, n_observed=len(request["observations"]), fallback=fallback,
+            )  # fmt: skip
+        except SpaceExhausted as error:
+            exhausted = str(error)
+        else:
+            return Advice(ask, [p.to_json() for p in proposals], None)
+    return Advice(ask, [], None, exhausted=exhausted)
 
 
 def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any]:

@@ -203,17 +203,18 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
 def _intend(experiment: ExperimentState, step: BoundStep, state: LabState, bound: BoundCampaign) -> Event:
     attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
     wall = bound.laboratory.file.clock == "wall"
+    arguments = step.arguments(experiment.candidate)
     body = {
         "experiment": experiment.id,
         "step": experiment.step,
         "step_id": step.step.id,
         "device": step.step.device,
         "verb": step.step.verb,
-        "args": step.arguments(experiment.candidate),
+        "args": arguments,
         "sample": experiment.id,
         "repeat": str(step.spec.repeat),
         "attempt": attempt,
-        "deadline_s": 60.0 + (3 * step.spec.takes_s if wall else 0.0),
+        "deadline_s": 60.0 + (3 * step.spec.lasts_s(arguments) if wall else 0.0),
     }
     return Event(f"{experiment.id}.{step.step.id}.{attempt}", "action.intended", body)
 

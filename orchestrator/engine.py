@@ -72,6 +72,7 @@ class Engine:
         self._asking = False
         self._stopping = False
         self._halting = self._halted = False
+        self._silence: asyncio.Task[list[str]] | None = None  # who did not confirm the halt
         self._wait_for_people = wait_for_people
         self._acting = 0
         self._broken: BaseException | None = None
@@ -92,8 +93,11 @@ class Engine:
         self._inbox.put_nowait(None)
 
     def halt(self) -> None:
-        """Stop every device now; acts in hand become doubts."""
+        """Stop every device now; acts in hand become doubts. Hosts are told at once, whatever the engine waits for."""
+        if self._halting:
+            return
         self._stopping = self._halting = True
+        self._silence = asyncio.create_task(self.hands.halt())
         self._inbox.put_nowait(None)
 
     # -- life -------------------------------------------------------------------------------------------------
@@ -181,7 +185,7 @@ class Engine:
         """Stimuli become events, events are decided upon, all is committed in one go, then effects follow."""
         if any(isinstance(s, Posted) and s.command.arguments.get("verdict") == "not-done" for s in stimuli):
             await self._fence_anew()
-        silent = await self.hands.halt() if self._halting and not self._halted else []
+        silent = [] if self._silence is None or self._halted else await self._silence
         # From here to the append nothing is awaited: events reach the disk in the order they were numbered.
         placed = []
         answers: list[asyncio.Future[None]] = []

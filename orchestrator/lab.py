@@ -248,7 +248,7 @@ def _measurement(state: LabState, event: EventRecord) -> None:
     experiment = state.experiments[body["experiment"]]
     if event.kind == "measurement.recorded":
         experiment.values[body["name"]] = MeasuredValue(body["value"], body["unit"], body["sigma"])
-    else:
+    elif body["sought"]:
         action = state.actions[body["action"]]
         action.again = True
         experiment.step = action.step  # the step is not done while its reading is worth nothing

@@ -49,7 +49,8 @@ def _measured(
 ) -> Event:
     fault = _fault(gift, reading)
     if reading is None or fault:
-        return _rejected(action, name, gift, reading, fault or "no reading came")
+        sought = name in {objective.name for objective in bound.campaign.objectives}
+        return _rejected(action, name, reading, fault, sought)
     conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
     device = bound.laboratory.devices[action.device].spec
     body = {
@@ -67,9 +68,17 @@ def _measured(
     return Event(f"measurement/{action.id}", "measurement.recorded", body, cause=action.id)
 
 
-def _rejected(action: ActionState, name: str, gift: Gift, reading: Reading | None, reason: str) -> Event:
+def _rejected(action: ActionState, name: str, reading: Reading | None, reason: str, sought: bool) -> Event:
+    """`sought`: it is an objective's, and without it the step is worth nothing."""
     raw = None if reading is None else {"value": repr(reading.value), "unit": reading.unit}
-    body = {"experiment": action.experiment, "action": action.id, "name": name, "raw": raw, "reason": reason}
+    body = {
+        "experiment": action.experiment,
+        "action": action.id,
+        "name": name,
+        "raw": raw,
+        "reason": reason,
+        "sought": sought,
+    }
     return Event(f"measurement/{action.id}", "measurement.rejected", body, cause=action.id)
 
 

@@ -203,6 +203,10 @@ class Planner:
     def _acquisition(self, method: Method, surrogate: Surrogate) -> Acquisition:
         if method.name == "log_ei":
             return LogExpectedImprovement(surrogate.best_mean())
+        if method.name == "log_nei":
+            from surrogates.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
+
+            return LogNoisyExpectedImprovement(self.seed)
         if method.name == "variance":
             return PosteriorStandardDeviation()
         if method.name == "integrated_variance":

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from campaigns.space import Value
 
 Mode = Literal["explore", "learn", "optimise"]
-MethodName = Literal["sobol", "random", "variance", "integrated_variance", "ucb", "log_ei"]
+MethodName = Literal["sobol", "random", "variance", "integrated_variance", "ucb", "log_ei", "log_nei"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ SPEED_ERROR = 0.005  # relative
 class Coater(FilmDevice):
     """Drops ink from the sample's vial on its substrate and spins it."""
 
-    @action(Repeat.OPAQUE, takes_s=HANDLING_S + 30)
+    @action(Repeat.OPAQUE, takes_s=HANDLING_S, and_s=("duration",))
     async def spin(
         self,
         sample: str,

@@ -17,7 +17,7 @@ SAME_K = 5.0  # the log and a request within this are the same temperature
 class Furnace(FilmDevice):
     """Anneals samples. It stays hot between them; `make_safe` switches its heater off."""
 
-    @action(Repeat.TESTABLE, takes_s=120)
+    @action(Repeat.TESTABLE, takes_s=120, and_s=("hold",))
     async def heat(
         self,
         sample: str,

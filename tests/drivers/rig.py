@@ -156,6 +156,17 @@ def request(action: Action, op: str = "act") -> dict[str, Any]:
     return {"op": op, "action": action.model_dump(mode="json")}
 
 
+FENCE = {"op": "fence", "epoch": 1, "open": []}
+
+
+async def fenced(host: Host, epoch: int = 1) -> dict[str, Any]:
+    return await host._fence({"epoch": epoch, "open": []})
+
+
+def carried(host: Host, action: Action) -> asyncio.Task[dict[str, Any]]:
+    return asyncio.create_task(host._act(request(action)))
+
+
 async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     """Come back as soon as `condition()` holds; AssertionError where it does not in time."""
     deadline = time.monotonic() + within_s

@@ -334,6 +334,7 @@ def test_a_readings_second_chance_is_for_acts_that_may_be_repeated() -> None:
         "name": "conductance",
         "raw": None,
         "reason": "NaN",
+        "sought": True,
     }
     log.apply(Event(f"measurement/{name}.mix.1", "measurement.rejected", body))
     run_out(log, the_bound)

@@ -88,9 +88,25 @@ def test_a_rejected_reading_takes_the_step_back() -> None:
     assert log.state.experiments[name].step == 4
     log.say(
         f"measurement/{action}", "measurement.rejected", experiment=name, action=action, name="conductance",
-        raw=None, reason="NaN",
+        raw=None, reason="NaN", sought=True,
     )  # fmt: skip
     assert log.state.experiments[name].step == 3 and log.state.actions[action].again
+    assert not log.state.experiments[name].values
+
+
+def test_a_rejected_reading_that_no_objective_needs_costs_nothing() -> None:
+    log = opened(bound())
+    name = propose(log)
+    log.say(name, "experiment.queued")
+    log.say(name, "experiment.started")
+    action = intend(log, name, "look", device="probe", verb="measure", step=3)
+    log.say(action, "action.succeeded", reason="")
+    assert log.state.experiments[name].step == 4
+    log.say(
+        f"measurement/{action}", "measurement.rejected", experiment=name, action=action, name="conductance",
+        raw=None, reason="NaN", sought=False,
+    )  # fmt: skip
+    assert log.state.experiments[name].step == 4 and not log.state.actions[action].again
     assert not log.state.experiments[name].values
 
 

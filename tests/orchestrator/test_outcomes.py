@@ -236,3 +236,8 @@ def test_a_failure_without_attribution_is_the_instruments() -> None:
     outcome = Outcome(status="failed", reason="broke", began_s=5.0, ended_s=7.0)
     (event,) = learn(Fate("x0001.look.1", "ended", outcome=outcome), log.state, the_bound)
     assert event.body == {"attribution": "instrument", "reason": "broke", "began_s": 5.0, "ended_s": 7.0}
+
+
+def test_a_rejected_reading_says_that_an_objective_needs_it() -> None:
+    event = of(BAD["not a number"][0])
+    assert event.kind == "measurement.rejected" and event.body["sought"] is True
