@@ -20,9 +20,15 @@ from drivers.host.spec import ANOTHER_HOLDS_IT, HostSpec
 
 Reply = dict[str, Any]
 
-_children: list[
-    subprocess.Popen[bytes]
-] = []  # hosts outlive whoever holds them; the dead ones are collected here
+
+class _Process(subprocess.Popen[bytes]):
+    """A host as a child. It may outlive its parent, and that is no resource lost: nothing is said at the end."""
+
+    def __del__(self) -> None:
+        pass
+
+
+_children: list[_Process] = []  # so that those that died are collected
 
 
 class HostGone(Exception):
@@ -53,7 +59,7 @@ class HostClient:
         """
         self.close()
         deadline = asyncio.get_running_loop().time() + within_s
-        process: subprocess.Popen[bytes] | None = None
+        process: _Process | None = None
         while not (await self.join() and await self._answers(deadline)):
             if process is None and holder(self.spec.directory) is None:
                 try:
@@ -97,7 +103,7 @@ class HostClient:
         self._lines = lines
         return True
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> _Process:
         _collect()
         directory = self.spec.directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -106,7 +112,7 @@ class HostClient:
         with (directory / "host.log").open("ab") as log:
             # -P: a folder called `drivers` where the user stands must not shadow this one.
             # A session of its own: the engine's Ctrl-C is not the host's.
-            process = subprocess.Popen(
+            process = _Process(
                 [sys.executable, "-P", "-m", "drivers.host", str(path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},

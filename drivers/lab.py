@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAME = r"^[a-z][a-z0-9_]*$"
+LONGEST_NAME = 48  # a host's name is part of its socket's path, which may have 107 bytes
 LABS = Path(__file__).parent / "labs"
 
 
@@ -40,7 +41,7 @@ class DeviceEntry(LabModel):
     """One device: its driver's installed name, its host process (default: one of its own), its settings."""
 
     driver: str
-    host: str | None = Field(default=None, pattern=NAME)
+    host: str | None = Field(default=None, pattern=NAME, max_length=LONGEST_NAME)
     settings: Mapping[str, Any] = Field(default_factory=dict)
     limits: Mapping[str, LimitEntry] = Field(default_factory=dict)  # "verb.argument" -> bounds
 
@@ -78,7 +79,9 @@ class LabFile(LabModel):
     def _names(cls, devices: Mapping[str, DeviceEntry]) -> Mapping[str, DeviceEntry]:
         for name in devices:
             if not _is_name(name):
-                raise ValueError(f"a device is named in small letters, digits and _, not {name!r}")
+                raise ValueError(
+                    f"a device is named in small letters, digits and _, at most {LONGEST_NAME}, not {name!r}"
+                )
         return devices
 
     @model_validator(mode="after")
@@ -113,7 +116,13 @@ class LabFile(LabModel):
 
 
 def _is_name(text: str) -> bool:
-    return text.isascii() and text[:1].isalpha() and text == text.lower() and text.replace("_", "a").isalnum()
+    return (
+        len(text) <= LONGEST_NAME
+        and text.isascii()
+        and text[:1].isalpha()
+        and text == text.lower()
+        and text.replace("_", "a").isalnum()
+    )
 
 
 def shipped_names() -> tuple[str, ...]:

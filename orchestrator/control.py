@@ -61,9 +61,8 @@ def _command(line: bytes) -> Command:
         raise ValueError("wanted key, kind, by and arguments")
     if request["kind"] == "timer":
         raise ValueError("a timer is no person's command")
-    json.dumps(
-        request, allow_nan=False, ensure_ascii=False
-    ).encode()  # NaN or half a surrogate pair: not storable
+    # NaN and half a surrogate pair can be said in JSON, and not be stored.
+    json.dumps(request, allow_nan=False, ensure_ascii=False).encode()
     return Command(**request)
 
 

@@ -75,6 +75,9 @@ class Engine:
         self._silence: asyncio.Task[list[str]] | None = None  # who did not confirm the halt
         self._wait_for_people = wait_for_people
         self._acting = 0
+        self._inquiring: set[str] = (
+            set()
+        )  # acts of an earlier engine that the laboratory is being asked about
         self._broken: BaseException | None = None
         self._resting: set[str] = set()
         self._beating: set[str] = set()
@@ -232,6 +235,7 @@ class Engine:
     def _events_of(self, stimulus: Fate | Advice | Posted | None) -> list[Event]:
         match stimulus:
             case Fate():
+                self._inquiring.discard(stimulus.action)
                 events = learn(stimulus, self.state, self.bound)
                 if any(e.body.get("attribution") == "busy" for e in events):
                     self._rest(self.state.actions[stimulus.action])
@@ -240,8 +244,17 @@ class Engine:
                 self._asking = False
                 return self.adviser.events(stimulus, self.state, self.bound.campaign)
             case Posted():
+                self._refuse_what_is_being_asked(stimulus.command)
                 return obey(self.state, stimulus.command)
         return []
+
+    def _refuse_what_is_being_asked(self, command: Command) -> None:
+        """A verdict beside an inquiry could have an act done twice: the inquiry may be about to send it again."""
+        if command.kind == "settle" and command.arguments["action"] in self._inquiring:
+            raise Refused(
+                "E505", f"the laboratory itself is being asked about {command.arguments['action']}",
+                cure="wait a moment, look at `alquimia doubts`, and say it again if it is still in doubt",
+            )  # fmt: skip
 
     def _absent(self, host: str, reason: str) -> list[Event]:
         events = [
@@ -301,6 +314,9 @@ class Engine:
                 self._spawn(self._advise(effect, asked))
 
     def _inquire(self, action: ActionState) -> None:
+        if action.id in self._inquiring:
+            return
+        self._inquiring.add(action.id)
         self._spawn(self._act(action, inquire=True))
 
     async def _act(self, action: ActionState, *, inquire: bool) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from orchestrator.errors import Refused
 
 SCHEME = "sqlite:///"
+# One place whatever the environment says: an engine started by a service and a command typed in a terminal must meet.
+SOCKETS = Path("/tmp")
 
 
 def log_path(store: str) -> Path:
@@ -31,9 +32,8 @@ def store_url(path: Path) -> str:
 
 def sockets(log: Path) -> Path:
     """A directory for the sockets of a store, for this user alone. The path is short: a socket's may have 107 bytes."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     directory = (
-        base / f"alquimia-{os.getuid()}" / hashlib.sha256(str(log.resolve()).encode()).hexdigest()[:16]
+        SOCKETS / f"alquimia-{os.getuid()}" / hashlib.sha256(str(log.resolve()).encode()).hexdigest()[:16]
     )
     for folder in (directory.parent, directory):
         try:
@@ -43,14 +43,14 @@ def sockets(log: Path) -> Path:
             raise Refused(
                 "E514",
                 f"{folder} cannot be made: {error}",
-                cure="set XDG_RUNTIME_DIR to a folder of your own",
+                cure=f"make {SOCKETS} writable",
             ) from error
         # In /tmp anybody may have been there first: a link to elsewhere is not a folder of ours.
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise Refused(
                 "E514",
                 f"{folder} is open to others",
-                cure="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+                cure="remove it, if it is not somebody else's doing",
             )
     return directory
 

@@ -16,7 +16,8 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer {"op": "propose", "space", "objectives", "observations", "pending", "n", "method", "seed", "index"}.
 
     `index` is the number of proposals made before; with `seed` it fixes every random number. The reply holds
-    "proposals" (each a `Proposal`, fewer than `n` where a finite space has no more) and "diagnostics" (a `Diagnostics`, or None where nothing was measured).
+    "proposals" (each a `Proposal`, fewer than `n` where a finite space has no more) and "diagnostics" (a
+    `Diagnostics`, or None where nothing was measured).
     Raises KeyError or ValueError for a request that is not one, and the errors of `surrogates.errors`.
     """
     if request["op"] != "propose":

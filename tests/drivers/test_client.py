@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 
 from drivers import client as module
 from drivers.client import HostClient, HostGone, holder
-from drivers.host.spec import HostSpec
+from drivers.host.spec import ANOTHER_HOLDS_IT, HostSpec
 from drivers.journal import Journal
 from tests.drivers.rig import Bench, act, end, installed, request, until
 
@@ -58,6 +59,7 @@ async def peer(spec: HostSpec, answer: Answer) -> AsyncIterator[HostClient]:
         yield client
     finally:
         client.close()
+        await until(lambda: len(writers) == 2)  # the client may have been quicker than its peer
         server.close()
         for writer in writers:
             writer.close()
@@ -122,10 +124,12 @@ async def test_time_is_up_for_one_question_alone(spec: HostSpec) -> None:
 )
 async def test_a_peer_that_talks_nonsense_is_gone(spec: HostSpec, nonsense: bytes) -> None:
     def answer(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        writer.write(nonsense)
-        writer.write_eof()
+        if request["rid"] == 1:
+            writer.write(nonsense)
+            writer.write_eof()
 
     async with peer(spec, answer) as client:
+        listener = client._lines[0]._listener
         asked = [asyncio.create_task(client.ask({"op": "x"})) for _ in range(3)]
         for one in asked:
             with pytest.raises(HostGone) as gone:
@@ -134,6 +138,7 @@ async def test_a_peer_that_talks_nonsense_is_gone(spec: HostSpec, nonsense: byte
         assert not client.alive
         with pytest.raises(HostGone):
             await client.ask({"op": "x"})
+    assert listener.exception() is None  # nor does it leave one that nobody hears
 
 
 async def test_an_error_is_told_and_the_connection_stays(spec: HostSpec) -> None:
@@ -165,6 +170,13 @@ async def test_what_is_no_json_is_not_sent(spec: HostSpec) -> None:
         with pytest.raises(ValueError, match="JSON"):
             await client.ask({"op": "x", "value": float("nan")})
         assert await client.ask({"op": "x"}) == {}
+
+
+async def test_closed_before_it_ran_it_lets_go(spec: HostSpec) -> None:
+    async with peer(spec, lambda request, writer: None) as client:
+        lines = client._lines
+        client.close()
+        assert all(line._writer.is_closing() for line in lines)
 
 
 async def test_nothing_is_left_behind(spec: HostSpec) -> None:
@@ -206,6 +218,25 @@ async def test_many_who_ask_at_once_share_one_host(real: Bench) -> None:
     await end(real.spec)
 
 
+async def test_a_host_that_was_forestalled_is_no_failure(
+    real: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, started = HostClient._spawn, []
+
+    def forestalled(self: HostClient) -> module._Process:
+        started.append(self)
+        if len(started) == 1:
+            return module._Process([sys.executable, "-c", f"raise SystemExit({ANOTHER_HOLDS_IT})"])
+        return spawn(self)
+
+    monkeypatch.setattr(HostClient, "_spawn", forestalled)
+    client = HostClient(real.spec)
+    await client.connect()
+    assert len(started) == 2
+    client.close()
+    await end(real.spec)
+
+
 async def test_a_killed_host_is_gone_and_replaced_and_leaves_no_zombie(real: Bench) -> None:
     client = HostClient(real.spec)
     pids = set()
@@ -225,7 +256,12 @@ async def test_a_killed_host_is_gone_and_replaced_and_leaves_no_zombie(real: Ben
         real.unset("hold")
     assert len(pids) == 2
     await end(real.spec)
-    assert not {process.pid for process in module._children} & pids
+
+    def collected() -> bool:  # a dying process frees its lock a moment before it can be waited for
+        module._collect()
+        return not {process.pid for process in module._children} & pids
+
+    await until(collected)
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 

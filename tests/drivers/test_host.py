@@ -263,7 +263,7 @@ async def test_past_its_deadline_an_act_has_no_end_and_its_device_is_halted(benc
     assert (reply["state"], reply["reason"]) == ("begun, no end", "no end within 0.05 s")
     assert bench.facts == ["a", "halt", "rig"]
     assert await host._ask({"id": "a"}) == reply
-    assert await host._act(request(act("a"))) == reply  # and it is not begun again
+    assert await host._act(request(act("a", deadline_s=0.05))) == reply  # and it is not begun again
     bench.unset("hold")
     assert (await host._act(request(act("b"))))["state"] == "ended"  # the device itself goes on
     assert bench.facts.count("a") == 1

@@ -7,8 +7,10 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,16 @@ from orchestrator.places import sockets
 
 
 @pytest.fixture(autouse=True)
-def own_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    short = Path(
+        tempfile.mkdtemp(prefix="alq-", dir="/tmp")
+    )  # a socket's path may have 107 bytes, pytest's are longer
+    monkeypatch.setattr(places, "SOCKETS", short)
     monkeypatch.setattr(sqlite, "LEAVING_S", 0.0)
     monkeypatch.setattr(control, "STARTING_S", 0.0)
+    yield
+    shutil.rmtree(short)
 
 
 @pytest.fixture
@@ -312,7 +319,7 @@ async def test_socket_and_folders_are_for_this_user_alone(log: Path) -> None:
 def test_a_folder_that_is_not_ours_alone_is_refused(
     log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str
 ) -> None:
-    folder = tmp_path / "run" / f"alquimia-{os.getuid()}"
+    folder = places.SOCKETS / f"alquimia-{os.getuid()}"
     match trap:
         case "open folder":
             folder.mkdir()
@@ -323,7 +330,7 @@ def test_a_folder_that_is_not_ours_alone_is_refused(
         case "file":
             folder.touch(mode=0o600)
         case "nothing there":
-            monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
+            monkeypatch.setattr(places, "SOCKETS", tmp_path / "missing")
     with pytest.raises(Refused) as refused:
         sockets(log)
     assert refused.value.code == "E514"
@@ -334,7 +341,7 @@ def test_a_folder_that_is_not_ours_alone_is_refused(
 def test_the_path_of_a_socket_is_short_however_long_that_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    monkeypatch.setattr(places, "SOCKETS", Path("/tmp"))
     deep = tmp_path.joinpath(*["x" * 50] * 6) / "log.db"
     monkeypatch.setattr(places.Path, "mkdir", lambda self, **kwargs: None)
     monkeypatch.setattr(places.Path, "lstat", lambda self: os.lstat(tmp_path / "run"))

@@ -16,6 +16,7 @@ from orchestrator.advice import question
 from orchestrator.brain.client import BrainFailed
 from orchestrator.commands import Command
 from orchestrator.decide import Ask
+from orchestrator.engine import Engine
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.hands import Fate
@@ -344,3 +345,16 @@ async def test_a_commit_beside_a_new_epoch_is_not_written_under_the_old_one(rig:
         await fencing
         the_rig.hands.gate["spin"].set()
     assert len(the_rig.state.measured()) == 4
+
+
+def test_what_the_laboratory_is_being_asked_about_cannot_be_settled_meanwhile() -> None:
+    """A verdict beside an inquiry could have an act done twice."""
+    engine = object.__new__(Engine)
+    engine._inquiring = {"x0001.mix.1"}
+    verdict = {"verdict": "not-done", "note": "looked"}
+    with pytest.raises(Refused, match="being asked"):
+        engine._refuse_what_is_being_asked(
+            Command("k", "settle", "ana", {"action": "x0001.mix.1", **verdict})
+        )
+    engine._refuse_what_is_being_asked(Command("k", "settle", "ana", {"action": "x0002.mix.1", **verdict}))
+    engine._refuse_what_is_being_asked(Command("k", "pause", "ana", {}))

@@ -246,7 +246,18 @@ async def test_a_mute_host_is_killed_and_the_next_one_asked(
     await end(real.spec)
 
 
-async def test_of_many_who_lose_a_host_one_brings_it_back(real: Bench) -> None:
+async def test_of_many_who_lose_a_host_one_brings_it_back(
+    real: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, connecting = HostClient.connect, [0, 0]
+
+    async def counted(self: HostClient) -> None:
+        connecting[0] += 1
+        connecting[1] = max(connecting)
+        await connect(self)
+        connecting[0] -= 1
+
+    monkeypatch.setattr(HostClient, "connect", counted)
     hands = Hands([real.spec])
     await asyncio.gather(*(hands.fence("bench", 1, []) for _ in range(3)))
     generation = hands._generation["bench"]
@@ -264,6 +275,7 @@ async def test_of_many_who_lose_a_host_one_brings_it_back(real: Bench) -> None:
     assert [(await fate).verdict for fate in acting] == ["ended", "ended"]
     assert hands._generation["bench"] == generation + 1
     assert sorted(real.facts) == ["a", "a", "b"]
+    assert connecting == [0, 1]
     hands.close()
     await end(real.spec)
 
