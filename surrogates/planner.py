@@ -15,7 +15,6 @@ from campaigns.space import Space, Value
 from surrogates import constant
 from surrogates.acquisition import (
     Acquisition,
-    Belief,
     IntegratedVariance,
     LogExpectedImprovement,
     PosteriorStandardDeviation,
@@ -174,18 +173,19 @@ class Planner:
         pending = encoder.codes(self._pending)
         avoid = np.vstack([encoder.codes([row.candidate for row in self.observations.rows]), pending])
         known = self._with_failures(surrogate)
-        belief: Belief = known.condition(encoder.unit(pending)) if len(pending) else known
+        belief = known.condition(encoder.unit(pending))
         incumbents = surrogate.best_codes(INCUMBENTS)
         acquisition = self._acquisition(method, surrogate)
+        crowd = self._search.crowd(incumbents, np.random.default_rng([self.seed, self.index, 6]))
         for _ in range(n):
             rng = np.random.default_rng([self.seed, self.index])
-            found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending)
+            found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending, crowd)
             if not np.isfinite(found.value):
                 raise FloatingPointError(f"{method.name} is {found.value}")
             out.append(self._keep(self._explain(found, surrogate, method)))
             pending, avoid = np.vstack([pending, found.code]), np.vstack([avoid, found.code])
             if len(out) < n:
-                belief = known.condition(encoder.unit(pending))
+                belief = belief.condition(encoder.unit(found.code))
         return out
 
     def _with_failures(self, surrogate: Surrogate) -> GP:

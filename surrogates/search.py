@@ -8,7 +8,6 @@ by trying every neighbour in turn with that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,11 @@ from surrogates.errors import SpaceExhausted
 from surrogates.sampling import Sampler
 
 RAW_LOG2, LOCAL, RESTARTS, ROUNDS = 9, 64, 6, 3
-CONSTRAINED_RESTARTS, CROWD = 4, 4096
+LATER_RESTARTS, LATER_STEPS = (
+    3,
+    16,
+)  # of the second and later points of a batch, which start from the first's optima
+CONSTRAINED_RESTARTS, CROWD, STEPS = 4, 4096, 100
 SAME = 1e-9  # unit-cube distance below which two candidates are one
 
 
@@ -33,7 +36,13 @@ class Found:
     value: float
 
 
-Taken = Callable[[dict[str, Value]], bool]
+@dataclass
+class Crowd:
+    """What the points of one batch share: the codes looked at, the optima of the points before among them, and
+    whether there was such a point."""
+
+    codes: Array
+    later: bool = False
 
 
 class Search:
@@ -63,20 +72,30 @@ class Search:
         avoid: Array,
         rng: np.random.Generator,
         apart: Array | None = None,
+        crowd: Crowd | None = None,
     ) -> Found:
         """The best candidate that is none of `avoid` (n, p) and not within 1 % of the cube of `apart` (m, p).
 
         incumbents  codes (k, p), best first, around which to look closely
+        crowd       of `crowd`, the same for all points of a batch: drawn once, and a later point is refined from
+                    what the earlier ones found, by fewer steps (what is expected of them is a guess anyway)
         Raises SpaceExhausted where a pool has nothing left.
         """
         if self.sampler.pool is not None:
             return self._in_pool(acquisition, belief, avoid)
-        codes = self._raw(incumbents, rng)
+        crowd = crowd or self.crowd(incumbents, rng)
+        codes = crowd.codes
         values = score(acquisition, belief, self.encoder.unit(codes))
         top = np.argsort(-values, kind="stable")
-        starts = codes[top[: RESTARTS if self.polytope.trivial else CONSTRAINED_RESTARTS]]
-        refined = self._refine(acquisition, belief, starts, rng)
+        restarts = RESTARTS if self.polytope.trivial else CONSTRAINED_RESTARTS
+        starts = codes[top[: min(restarts, LATER_RESTARTS) if crowd.later else restarts]]
+        refined = self._refine(acquisition, belief, starts, rng, LATER_STEPS if crowd.later else STEPS)
+        crowd.codes, crowd.later = np.vstack([codes, refined]), True
         return self._choose(acquisition, belief, np.vstack([refined, codes[top[:128]]]), avoid, apart)
+
+    def crowd(self, incumbents: Array, rng: np.random.Generator) -> Crowd:
+        """For one batch; in a pool there is nothing to draw."""
+        return Crowd(self._raw(incumbents, rng)) if self.sampler.pool is None else Crowd(incumbents[:0])
 
     def _in_pool(self, acquisition: Acquisition, belief: Belief, avoid: Array) -> Found:
         assert self.sampler.pool is not None and self.pool_unit is not None
@@ -117,9 +136,9 @@ class Search:
         return codes[self.polytope.holds(codes)]
 
     def _refine(
-        self, acquisition: Acquisition, belief: Belief, codes: Array, rng: np.random.Generator
+        self, acquisition: Acquisition, belief: Belief, codes: Array, rng: np.random.Generator, steps: int
     ) -> Array:
-        codes = self._climb(acquisition, belief, codes)
+        codes = self._climb(acquisition, belief, codes, steps)
         if not self.encoder.discrete.any():
             return codes
         for _ in range(ROUNDS):
@@ -134,7 +153,7 @@ class Search:
                         better.append(options[i])
             if not better:
                 break
-            codes = np.vstack([self._climb(acquisition, belief, np.array(better)), codes])
+            codes = np.vstack([self._climb(acquisition, belief, np.array(better), steps), codes])
             order = np.argsort(-score(acquisition, belief, self.encoder.unit(codes)), kind="stable")
             codes = codes[order[:RESTARTS]]
         return codes
@@ -160,7 +179,7 @@ class Search:
         codes = self.polytope.project(codes, ~e.discrete)
         return codes[self.polytope.holds(codes)]
 
-    def _climb(self, acquisition: Acquisition, belief: Belief, codes: Array) -> Array:
+    def _climb(self, acquisition: Acquisition, belief: Belief, codes: Array, steps: int) -> Array:
         e, along = self.encoder, self.encoder.continuous_columns
         if not len(along):
             return codes
@@ -184,7 +203,7 @@ class Search:
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(low, high, strict=True)) * len(codes),
-            options={"maxiter": 100},
+            options={"maxiter": steps},
         )
         return e.move(codes, found.x.reshape(len(codes), -1))
 

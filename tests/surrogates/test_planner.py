@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space, Value
-from surrogates import belief
+from surrogates import belief, gp
 from surrogates.errors import InvalidObservation, SpaceExhausted, UnsupportedObjectives
 from surrogates.planner import Method, Planner
 from surrogates.sampling import design
@@ -79,6 +79,51 @@ def test_a_batch_is_diverse_and_pending_until_told(space: Space, method: Method)
     planner.forget(batch[2].candidate)
     planner.forget(batch[2].candidate)
     assert [dict(c) for c in planner.pending] == [batch[0].candidate, batch[3].candidate]
+
+
+@pytest.mark.parametrize("method", METHODS[:4], ids=lambda m: m.name)
+def test_four_runs_at_once_never_get_near_duplicates(method: Method) -> None:
+    """Results come back in any order; what is on its way is never proposed again, nor anything next to it."""
+    planner, rng = told(box(3), 6), np.random.default_rng(4)
+    running = [p.candidate for p in planner.ask(4, method)]
+    for _ in range(16):
+        done = running.pop(int(rng.integers(0, 4)))
+        planner.tell(done, peak(done))
+        running += [p.candidate for p in planner.ask(1, method)]
+        points = np.array([list(candidate.values()) for candidate in running], float)
+        gaps = [np.abs(points[i] - points[j]).max() for i in range(4) for j in range(i)]
+        assert min(gaps) >= 0.009
+
+
+def test_eight_cost_less_than_four_times_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: looks at the likelihood and the posterior, by call and rows; the fit is shared."""
+    spent = 0
+    for name in ("posterior", "posterior_gradient"):
+        plain = getattr(belief.GP, name)
+
+        def counted(
+            self: object, X: np.ndarray, *rest: object, plain: Callable[..., object] = plain
+        ) -> object:
+            nonlocal spent
+            spent += 1 + len(X) // 64
+            return plain(self, X, *rest)
+
+        monkeypatch.setattr(belief.GP, name, counted)
+    likelihood = gp.Likelihood.__call__
+
+    def fitted(self: gp.Likelihood, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal spent
+        spent += 1
+        return likelihood(self, theta)
+
+    monkeypatch.setattr(gp.Likelihood, "__call__", fitted)
+    cost = {}
+    for n in (1, 8):
+        planner = told(box(6), 40)
+        spent = 0
+        planner.ask(n)
+        cost[n] = spent
+    assert cost[8] < 4 * cost[1], cost
 
 
 @pytest.mark.filterwarnings("ignore:A not p.d.")  # botorch's own search tries coincident points
