@@ -60,8 +60,17 @@ class Planner:
     >>> planner.tell(proposal.candidate, 0.62)
     """
 
-    def __init__(self, space: Space, objectives: Sequence[Named], *, seed: int = 0, index: int = 0) -> None:
-        """`index`: proposals made before by a planner whose work this one continues.
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Named],
+        *,
+        seed: int = 0,
+        index: int = 0,
+        search: Search | None = None,
+    ) -> None:
+        """`index`: proposals made before by a planner whose work this one continues; `search`: one made for an
+        equal space, so that a large table need not be encoded again.
 
         Raises UnsupportedObjectives unless there is exactly one objective, InfeasibleSpace for an empty space.
         """
@@ -69,8 +78,8 @@ class Planner:
             raise UnsupportedObjectives(f"wanted one objective, got {len(objectives)}")
         self.space, self.objective, self.seed, self.index = space, objectives[0], seed, index
         self.observations = Observations(space)
-        self._sampler = Sampler(space)
-        self._search = Search(self._sampler)
+        self._search = search or Search(Sampler(space))
+        self._sampler = self._search.sampler
         self._pending: list[dict[str, Value]] = []
         self._surrogate: Surrogate | None = None
 

@@ -21,11 +21,9 @@ from surrogates.errors import SpaceExhausted
 from surrogates.sampling import Sampler
 
 RAW_LOG2, LOCAL, RESTARTS, ROUNDS = 9, 64, 6, 3
-LATER_RESTARTS, LATER_STEPS = (
-    3,
-    16,
-)  # of the second and later points of a batch, which start from the first's optima
+LATER_RESTARTS, LATER_STEPS = 3, 16  # of the later points of a batch, which start from the first's optima
 CONSTRAINED_RESTARTS, CROWD, STEPS = 4, 4096, 100
+SCREENED = 4096  # rows of a large pool that a rough acquisition leaves for the exact one, or looked at again at a time
 SAME = 1e-9  # unit-cube distance below which two candidates are one
 
 
@@ -38,11 +36,12 @@ class Found:
 
 @dataclass
 class Crowd:
-    """What the points of one batch share: the codes looked at, the optima of the points before among them, and
-    whether there was such a point."""
+    """What the points of one batch share: the codes looked at, the optima of the points before among them, whether
+    there was such a point; in a pool the value of each row as it was when last looked at."""
 
     codes: Array
     later: bool = False
+    values: Array | None = None
 
 
 class Search:
@@ -50,18 +49,22 @@ class Search:
         self.sampler, self.encoder, self.polytope = sampler, sampler.encoder, sampler.polytope
         pool = sampler.pool
         self.pool_unit = None if pool is None else self.encoder.unit(pool)
-        self.rows: dict[bytes, list[int]] = {}
+        self._hashes, self._order = np.zeros(0, np.uint64), np.zeros(0, int)
         if pool is not None:
-            for i, row in enumerate(pool + 0.0):
-                self.rows.setdefault(row.tobytes(), []).append(i)
+            hashes = _hashes(pool)
+            self._order = np.argsort(hashes, kind="stable")
+            self._hashes = hashes[self._order]
         self._crowd: Array | None = None
 
     def occupied(self, codes: Array) -> Array:
         """Mask (pool size,) of the rows that equal any of `codes` (n, p)."""
-        assert self.sampler.pool is not None
-        mask = np.zeros(len(self.sampler.pool), bool)
-        for row in codes + 0.0:
-            mask[self.rows.get(row.tobytes(), [])] = True
+        pool = self.sampler.pool
+        assert pool is not None
+        mask, hashes = np.zeros(len(pool), bool), _hashes(codes)
+        first, last = (np.searchsorted(self._hashes, hashes, side) for side in ("left", "right"))
+        for code, i, j in zip(codes, first, last, strict=True):
+            rows = self._order[i:j]
+            mask[rows[(pool[rows] == code).all(axis=1)]] = True
         return mask
 
     def best(
@@ -82,7 +85,7 @@ class Search:
         Raises SpaceExhausted where a pool has nothing left.
         """
         if self.sampler.pool is not None:
-            return self._in_pool(acquisition, belief, avoid)
+            return self._in_pool(acquisition, belief, avoid, crowd)
         crowd = crowd or self.crowd(incumbents, rng)
         codes = crowd.codes
         values = score(acquisition, belief, self.encoder.unit(codes))
@@ -97,17 +100,32 @@ class Search:
         """For one batch; in a pool there is nothing to draw."""
         return Crowd(self._raw(incumbents, rng)) if self.sampler.pool is None else Crowd(incumbents[:0])
 
-    def _in_pool(self, acquisition: Acquisition, belief: Belief, avoid: Array) -> Found:
-        assert self.sampler.pool is not None and self.pool_unit is not None
-        free = np.flatnonzero(~self.occupied(avoid))
-        if not len(free):
-            raise SpaceExhausted(
-                f"all {len(self.sampler.pool)} candidates of the space are measured, pending or failed"
-            )
-        values = score(acquisition, belief, self.pool_unit[free])
-        i = int(np.argmax(values))
-        code = self.sampler.pool[free[i]]
-        return Found(self.encoder.candidate(code), code, float(values[i]))
+    def _in_pool(self, acquisition: Acquisition, belief: Belief, avoid: Array, crowd: Crowd | None) -> Found:
+        pool, unit = self.sampler.pool, self.pool_unit
+        assert pool is not None and unit is not None
+        occupied = self.occupied(avoid)
+        if occupied.all():
+            raise SpaceExhausted(f"all {len(pool)} candidates of the space are measured, pending or failed")
+        if crowd is not None and crowd.values is not None:
+            i, value = _lazily(acquisition, belief, unit, crowd.values, occupied)
+        elif (coarse := acquisition.coarse()) is not None and len(pool) > SCREENED:
+            rough = score(coarse, belief, unit)
+            rough[occupied] = -np.inf
+            rows = np.argpartition(-rough, SCREENED)[:SCREENED]
+            rows = np.sort(rows[~occupied[rows]])
+            if not len(rows):
+                rows = np.flatnonzero(~occupied)
+            values = score(acquisition, belief, unit[rows])
+            best = int(np.argmax(values))
+            i, value = int(rows[best]), float(values[best])
+        else:
+            values = score(acquisition, belief, unit)
+            masked = np.where(occupied, -np.inf, values)
+            i = int(np.argmax(masked))
+            value = float(values[i])
+            if crowd is not None:
+                crowd.values = values
+        return Found(self.encoder.candidate(pool[i]), pool[i], value)
 
     def _raw(self, incumbents: Array, rng: np.random.Generator) -> Array:
         e, p = self.encoder, self.encoder.n_parameters
@@ -273,3 +291,39 @@ class Search:
         if spare is None:
             raise SpaceExhausted("no candidate was found that is not yet measured, pending or failed")
         return spare
+
+
+def _lazily(
+    acquisition: Acquisition, belief: Belief, unit: Array, values: Array, occupied: Array
+) -> tuple[int, float]:
+    """The best free row of `unit` (N, d) and its value, given `values` (N,) from before the belief was told of more
+    points; those looked at are brought up to date in place.
+
+    A point believed to give what was expected leaves the mean and lowers the sd, so no acquisition here rises (the
+    integrated variance: hardly ever): an old value is an upper bound, and rows whose bound is below the best are not
+    looked at (Minoux 1978, the lazy greedy algorithm).
+    """
+    bound = np.where(occupied, -np.inf, values)
+    i, best = -1, -np.inf
+    while True:
+        rows = (
+            np.argpartition(-bound, SCREENED)[:SCREENED] if len(bound) > SCREENED else np.arange(len(bound))
+        )
+        rows = np.sort(rows[bound[rows] > best])
+        if not len(rows):
+            return i, float(best)
+        fresh = score(acquisition, belief, unit[rows])
+        values[rows], bound[rows] = fresh, -np.inf
+        k = int(np.argmax(fresh))
+        if fresh[k] > best or i < 0:
+            i, best = int(rows[k]), fresh[k]
+
+
+def _hashes(codes: Array) -> Array:
+    """A 64-bit hash of each row of codes (n, p); equal rows, 0.0 and -0.0 counted as equal, have equal hashes."""
+    bits = np.ascontiguousarray(codes + 0.0).view(np.uint64)
+    out = np.zeros(len(codes), np.uint64)
+    for column in bits.T:
+        out = (out ^ column ^ (column >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
+    return out

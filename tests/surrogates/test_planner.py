@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space, Value
-from surrogates import belief, gp
+from surrogates import belief, gp, search
 from surrogates.errors import InvalidObservation, SpaceExhausted, UnsupportedObjectives
 from surrogates.planner import Method, Planner
-from surrogates.sampling import design
+from surrogates.sampling import Sampler, design
 from tests.surrogates.spaces import LOSS, SCORE, box, mixed, mixture, pool
 
 SPACES = {"box": box(3), "mixed": mixed(), "mixture": mixture(), "pool": pool()}
@@ -170,6 +170,45 @@ def test_no_row_of_a_pool_is_proposed_twice_and_its_end_is_said() -> None:
         planner.ask(1)
     with pytest.raises(SpaceExhausted):
         planner.ask(1, Method("explore", "sobol"))
+
+
+@pytest.mark.parametrize("method", METHODS[:3], ids=lambda m: m.name)
+def test_a_batch_from_a_large_pool_is_what_scoring_every_row_each_time_gives(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, looked = pool(20_000), 0
+    value = belief.GP.posterior
+
+    def counted(self: gp.GP, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal looked
+        looked += len(X)
+        return value(self, X)
+
+    monkeypatch.setattr(belief.GP, "posterior", counted)
+    lazy = told(space, 12)
+    batch = lazy.ask(5, method)
+    assert looked < 3 * 20_000
+    exhaustive = told(space, 12)
+    monkeypatch.setattr(search.Crowd, "values", property(lambda crowd: None, lambda crowd, values: None))
+    assert [p.candidate for p in exhaustive.ask(5, method)] == [p.candidate for p in batch]
+
+
+def test_screening_a_large_pool_finds_nearly_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = Method("learn", "integrated_variance")
+    screened = told(pool(20_000), 12).ask(1, method)[0]
+    monkeypatch.setattr(search, "SCREENED", 100_000)
+    exact = told(pool(20_000), 12).ask(1, method)[0]
+    assert screened.value is not None and exact.value is not None
+    assert screened.value > 0.98 * exact.value
+
+
+def test_rows_are_found_again_in_a_pool() -> None:
+    space = pool(500)
+    looked = search.Search(Sampler(space))
+    assert looked.sampler.pool is not None
+    some = looked.sampler.pool[[3, 77, 499]]
+    assert np.flatnonzero(looked.occupied(np.vstack([some, some[:1] + 1e-9]))).tolist() == [3, 77, 499]
+    assert not looked.occupied(some[:0]).any()
 
 
 def test_asking_for_more_than_a_pool_has_leaves_nothing_pending() -> None:
