@@ -24,7 +24,8 @@ from surrogates.belief import Surrogate
 from surrogates.calibration import Diagnostics
 from surrogates.encode import Array
 from surrogates.errors import InvalidObservation, SpaceExhausted, SurrogateError, UnsupportedObjectives
-from surrogates.gp import GP
+from surrogates.feasibility import Feasibility, WhereFeasible
+from surrogates.gp import GP, Columns
 from surrogates.observation import Observation, Observations
 from surrogates.proposal import Method, Nearest, Proposal
 from surrogates.sampling import Sampler, key
@@ -181,8 +182,7 @@ class Planner:
         encoder, out = self._sampler.encoder, []
         pending = encoder.codes(self._pending)
         avoid = np.vstack([encoder.codes([row.candidate for row in self.observations.rows]), pending])
-        known = self._with_failures(surrogate)
-        belief = known.condition(encoder.unit(pending))
+        belief = self._padded(surrogate, method).condition(encoder.unit(pending))
         incumbents = surrogate.best_codes(INCUMBENTS)
         acquisition = self._acquisition(method, surrogate)
         crowd = self._search.crowd(incumbents, np.random.default_rng([self.seed, self.index, 6]))
@@ -197,27 +197,39 @@ class Planner:
                 belief = belief.condition(encoder.unit(found.code))
         return out
 
-    def _with_failures(self, surrogate: Surrogate) -> GP:
-        """The belief for choosing: where a candidate failed, think the worst value seen so far.
-
-        Floor padding (Wakabayashi et al., npj Comput. Mater. 8, 180, 2022), here by conditioning only: failures
-        steer the search away without touching the fit, the predictions or their calibration.
-        """
+    def _padded(self, surrogate: Surrogate, method: Method) -> GP:
+        """The belief for choosing. Expected improvement falls by many powers of ten where it is known, so that no
+        probability of failure keeps it from a promising but hopeless region: instead of being weighed, it believes
+        that failures gave the worst result seen (floor padding, Wakabayashi et al., npj Comput. Mater. 8, 180, 2022),
+        by conditioning only."""
         failed = [row.candidate for row in self.observations.rows if row.failed]
-        if not failed:
+        if method.name != "log_ei" or not failed:
             return surrogate.gp
         units = self._sampler.encoder.unit(self._sampler.encoder.codes(failed))
         return surrogate.gp.condition(units, np.full(len(failed), surrogate.gp.z.min()))
 
     def _acquisition(self, method: Method, surrogate: Surrogate) -> Acquisition:
+        """Where something has failed, weighed with the probability that there will be a result: a failure is worth
+        nothing learned, or the worst result so far."""
+        acquisition, floor = self._plain(method, surrogate)
+        failed = np.array([row.failed for row in self.observations.rows], bool)
+        if floor is None or not failed.any():
+            return acquisition
+        encoder = self._sampler.encoder
+        units = encoder.unit(encoder.codes([row.candidate for row in self.observations.rows]))
+        columns = Columns(encoder.group, encoder.numeric_columns)
+        return WhereFeasible(acquisition, Feasibility(units, failed, columns), floor)
+
+    def _plain(self, method: Method, surrogate: Surrogate) -> tuple[Acquisition, float | None]:
+        """The acquisition, and its value where an experiment comes to nothing (None: see `_padded`)."""
         if method.name == "log_ei":
-            return LogExpectedImprovement(surrogate.best_mean())
+            return LogExpectedImprovement(surrogate.best_mean()), None
         if method.name == "variance":
-            return PosteriorStandardDeviation()
+            return PosteriorStandardDeviation(), 0.0
         if method.name == "integrated_variance":
             codes = self._sampler.stand_in(REFERENCE, np.random.default_rng(self.seed))
-            return IntegratedVariance(self._sampler.encoder.unit(codes), surrogate.gp.noise)
-        return UpperConfidenceBound(method.beta)
+            return IntegratedVariance(self._sampler.encoder.unit(codes), surrogate.gp.noise), 0.0
+        return UpperConfidenceBound(method.beta), float(surrogate.gp.z.min())
 
     def _explain(self, found: Found, surrogate: Surrogate, method: Method) -> Proposal:
         mean, sd = surrogate.predict(found.code[None])

@@ -395,7 +395,7 @@ def test_many_results_are_thinned_not_refused() -> None:
 
 
 def test_failures_steer_the_search_away_and_leave_the_predictions_alone() -> None:
-    """A region of the space cannot be made: told so, the planner learns to keep out of it (floor padding)."""
+    """A region of the space cannot be made: told so, the planner learns to keep out of it."""
 
     def fails(candidate: dict[str, Value]) -> bool:
         return float(candidate["x0"]) > 0.6
