@@ -129,7 +129,7 @@ class Planner:
     def ask(self, n: int = 1, method: Method = Method()) -> list[Proposal]:
         """The next `n` candidates; they are pending until told.
 
-        One after another, each as if those before it had given what the model expects: eight cost 30 ms, where
+        One after another, each as if those before it had given what the model expects: eight cost 20 ms, where
         the joint optimum of a Monte-Carlo acquisition (`botorch_model` gives what that needs) costs seconds.
         Where the model has no data or cannot answer, a space-filling candidate, and its `fallback` says why.
         Raises SpaceExhausted when a finite space has fewer than `n` candidates left (none is pending then).
