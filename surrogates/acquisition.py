@@ -36,6 +36,9 @@ class Acquisition(Protocol):
     def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
         """Value (m,) and gradient (m, len(along))."""
 
+    def coarse(self) -> Acquisition | None:
+        """A cheaper one that ranks nearly alike, to screen large pools with; None where there is no need."""
+
 
 @dataclass(frozen=True)
 class UpperConfidenceBound:
@@ -50,6 +53,9 @@ class UpperConfidenceBound:
     def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
         mean, sd, mean_slope, sd_slope = belief.posterior_gradient(X, along)
         return mean + self.beta * sd, mean_slope + self.beta * sd_slope
+
+    def coarse(self) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,9 @@ class LogExpectedImprovement:
         over = 1.0 / sd[:, None]
         return np.log(sd) + log_h, over * (sd_slope + slope[:, None] * (mean_slope - z[:, None] * sd_slope))
 
+    def coarse(self) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class PosteriorStandardDeviation:
@@ -80,6 +89,9 @@ class PosteriorStandardDeviation:
     def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
         _, sd, _, slope = belief.posterior_gradient(X, along)
         return sd, slope
+
+    def coarse(self) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,9 @@ class IntegratedVariance:
             moved[:, column] += step
             slope[:, k] = (self.value(belief, moved) - value) / step
         return value, slope
+
+    def coarse(self) -> IntegratedVariance | None:
+        return IntegratedVariance(self.reference[::8], self.noise) if len(self.reference) >= 64 else None
 
 
 def log_improvement(z: Array) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ the likelihood for given kernel and noise, so it needs no place among the fitted
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,7 +138,7 @@ class GP:
         self.lengths, self.noise = np.exp(theta[:q]), math.exp(theta[-1])
         self.evidence = -math.inf
         self._scale = 1.0 / self.lengths[columns.group]
-        self._numeric = columns.numeric
+        self._numeric, self._mixed = columns.numeric, not bool(columns.numeric.all())
         self._V = U * self._scale
         K = self._kernel(self._V, self._V)[0]
         jitter = JITTER
@@ -175,16 +176,42 @@ class GP:
 
     def condition(self, U: Array, z: Array | None = None) -> GP:
         """The same process told more points, hyper-parameters and prior mean unchanged; without z the points are
-        believed to give their posterior mean (kriging believer, Ginsbourger et al. 2010)."""
-        z = self.posterior(U)[0] if z is None else z
-        variance = np.concatenate([self.variance, np.zeros(len(U))])
-        stacked, values = np.vstack([self.U, U]), np.concatenate([self.z, z])
-        return GP(stacked, values, variance, self.columns, self.recipe, self.theta, self.mean)
+        believed to give their posterior mean (kriging believer, Ginsbourger et al. 2010).
+
+        The factor grows by a block, (L, 0; B, S) with B = k L^-T, so that m points cost O(n^2 m), not O(n^3).
+        """
+        if not len(U):
+            return self
+        V = U * self._scale
+        k = self._kernel(V, self._V)[0]
+        B = k @ self._inverse_L.T
+        schur = self._kernel(V, V)[0] - B @ B.T
+        z = self.mean + k @ self.weights if z is None else z
+        jitter = JITTER
+        while True:
+            A = schur.copy(order="F")
+            A[np.diag_indices(len(U))] += self.noise + jitter
+            S, info = dpotrf(A, lower=1, clean=1)
+            if not info:
+                break
+            jitter *= 10.0
+        inverse_S, _ = dtrtri(S, lower=1)
+        out, n = copy(self), self.n + len(U)
+        out.U, out._V = np.vstack([self.U, U]), np.vstack([self._V, V])
+        out.z, out.variance = np.concatenate([self.z, z]), np.concatenate([self.variance, np.zeros(len(U))])
+        out.n, out.evidence = n, -math.inf
+        inverse = np.zeros((n, n))
+        inverse[: self.n, : self.n] = self._inverse_L
+        inverse[self.n :, : self.n] = -inverse_S @ (B @ self._inverse_L)
+        inverse[self.n :, self.n :] = inverse_S
+        out._inverse_L = inverse
+        out.weights = inverse.T @ (inverse @ (out.z - out.mean))
+        return out
 
     def _kernel(self, V: Array, W: Array) -> tuple[Array, Array]:
         """k and its derivative by the numeric r2, for scaled points V (a, d) and W (b, d): two (a, b) arrays."""
         number = self._numeric
-        if number.all():
+        if not self._mixed:
             r2 = _square_distances(V, W)
             k = self.recipe.kernel.profile(r2)
             return k, self.recipe.kernel.slope(r2, k)

@@ -15,7 +15,6 @@ from campaigns.space import Space, Value
 from surrogates import constant
 from surrogates.acquisition import (
     Acquisition,
-    Belief,
     IntegratedVariance,
     LogExpectedImprovement,
     PosteriorStandardDeviation,
@@ -25,7 +24,8 @@ from surrogates.belief import Surrogate
 from surrogates.calibration import Diagnostics
 from surrogates.encode import Array
 from surrogates.errors import InvalidObservation, SpaceExhausted, SurrogateError, UnsupportedObjectives
-from surrogates.gp import GP
+from surrogates.feasibility import Feasibility, WhereFeasible
+from surrogates.gp import GP, Columns
 from surrogates.observation import Observation, Observations
 from surrogates.proposal import Method, Nearest, Proposal
 from surrogates.sampling import Sampler, key
@@ -61,8 +61,17 @@ class Planner:
     >>> planner.tell(proposal.candidate, 0.62)
     """
 
-    def __init__(self, space: Space, objectives: Sequence[Named], *, seed: int = 0, index: int = 0) -> None:
-        """`index`: proposals made before by a planner whose work this one continues.
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Named],
+        *,
+        seed: int = 0,
+        index: int = 0,
+        search: Search | None = None,
+    ) -> None:
+        """`index`: proposals made before by a planner whose work this one continues; `search`: one made for an
+        equal space, so that a large table need not be encoded again.
 
         Raises UnsupportedObjectives unless there is exactly one objective, InfeasibleSpace for an empty space.
         """
@@ -70,8 +79,8 @@ class Planner:
             raise UnsupportedObjectives(f"wanted one objective, got {len(objectives)}")
         self.space, self.objective, self.seed, self.index = space, objectives[0], seed, index
         self.observations = Observations(space)
-        self._sampler = Sampler(space)
-        self._search = Search(self._sampler)
+        self._search = search or Search(Sampler(space))
+        self._sampler = self._search.sampler
         self._pending: list[dict[str, Value]] = []
         self._surrogate: Surrogate | None = None
 
@@ -120,7 +129,7 @@ class Planner:
     def ask(self, n: int = 1, method: Method = Method()) -> list[Proposal]:
         """The next `n` candidates; they are pending until told.
 
-        One after another, each as if those before it had given what the model expects: eight cost 30 ms, where
+        One after another, each as if those before it had given what the model expects: eight cost 20 ms, where
         the joint optimum of a Monte-Carlo acquisition (`botorch_model` gives what that needs) costs seconds.
         Where the model has no data or cannot answer, a space-filling candidate, and its `fallback` says why.
         Raises SpaceExhausted when a finite space has fewer than `n` candidates left (none is pending then).
@@ -173,46 +182,58 @@ class Planner:
         encoder, out = self._sampler.encoder, []
         pending = encoder.codes(self._pending)
         avoid = np.vstack([encoder.codes([row.candidate for row in self.observations.rows]), pending])
-        known = self._with_failures(surrogate)
-        belief: Belief = known.condition(encoder.unit(pending)) if len(pending) else known
+        belief = self._padded(surrogate, method).condition(encoder.unit(pending))
         incumbents = surrogate.best_codes(INCUMBENTS)
         acquisition = self._acquisition(method, surrogate)
+        crowd = self._search.crowd(incumbents, np.random.default_rng([self.seed, self.index, 6]))
         for _ in range(n):
             rng = np.random.default_rng([self.seed, self.index])
-            found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending)
+            found = self._search.best(acquisition, belief, incumbents, avoid, rng, pending, crowd)
             if not np.isfinite(found.value):
                 raise FloatingPointError(f"{method.name} is {found.value}")
             out.append(self._keep(self._explain(found, surrogate, method)))
             pending, avoid = np.vstack([pending, found.code]), np.vstack([avoid, found.code])
             if len(out) < n:
-                belief = known.condition(encoder.unit(pending))
+                belief = belief.condition(encoder.unit(found.code))
         return out
 
-    def _with_failures(self, surrogate: Surrogate) -> GP:
-        """The belief for choosing: where a candidate failed, think the worst value seen so far.
-
-        Floor padding (Wakabayashi et al., npj Comput. Mater. 8, 180, 2022), here by conditioning only: failures
-        steer the search away without touching the fit, the predictions or their calibration.
-        """
+    def _padded(self, surrogate: Surrogate, method: Method) -> GP:
+        """The belief for choosing. Expected improvement falls by many powers of ten where it is known, so that no
+        probability of failure keeps it from a promising but hopeless region: instead of being weighed, it believes
+        that failures gave the worst result seen (floor padding, Wakabayashi et al., npj Comput. Mater. 8, 180, 2022),
+        by conditioning only."""
         failed = [row.candidate for row in self.observations.rows if row.failed]
-        if not failed:
+        if method.name not in ("log_ei", "log_nei") or not failed:
             return surrogate.gp
         units = self._sampler.encoder.unit(self._sampler.encoder.codes(failed))
         return surrogate.gp.condition(units, np.full(len(failed), surrogate.gp.z.min()))
 
     def _acquisition(self, method: Method, surrogate: Surrogate) -> Acquisition:
+        """Where something has failed, weighed with the probability that there will be a result: a failure is worth
+        nothing learned, or the worst result so far."""
+        acquisition, floor = self._plain(method, surrogate)
+        failed = np.array([row.failed for row in self.observations.rows], bool)
+        if floor is None or not failed.any():
+            return acquisition
+        encoder = self._sampler.encoder
+        units = encoder.unit(encoder.codes([row.candidate for row in self.observations.rows]))
+        columns = Columns(encoder.group, encoder.numeric_columns)
+        return WhereFeasible(acquisition, Feasibility(units, failed, columns), floor)
+
+    def _plain(self, method: Method, surrogate: Surrogate) -> tuple[Acquisition, float | None]:
+        """The acquisition, and its value where an experiment comes to nothing (None: see `_padded`)."""
         if method.name == "log_ei":
-            return LogExpectedImprovement(surrogate.best_mean())
+            return LogExpectedImprovement(surrogate.best_mean()), None
         if method.name == "log_nei":
             from surrogates.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
 
-            return LogNoisyExpectedImprovement(self.seed)
+            return LogNoisyExpectedImprovement(self.seed, surrogate.best_mean()), None
         if method.name == "variance":
-            return PosteriorStandardDeviation()
+            return PosteriorStandardDeviation(), 0.0
         if method.name == "integrated_variance":
             codes = self._sampler.stand_in(REFERENCE, np.random.default_rng(self.seed))
-            return IntegratedVariance(self._sampler.encoder.unit(codes), surrogate.gp.noise)
-        return UpperConfidenceBound(method.beta)
+            return IntegratedVariance(self._sampler.encoder.unit(codes), surrogate.gp.noise), 0.0
+        return UpperConfidenceBound(method.beta), float(surrogate.gp.z.min())
 
     def _explain(self, found: Found, surrogate: Surrogate, method: Method) -> Proposal:
         mean, sd = surrogate.predict(found.code[None])

@@ -8,7 +8,6 @@ by trying every neighbour in turn with that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,9 @@ from surrogates.errors import SpaceExhausted
 from surrogates.sampling import Sampler
 
 RAW_LOG2, LOCAL, RESTARTS, ROUNDS = 9, 64, 6, 3
-CONSTRAINED_RESTARTS, CROWD = 4, 4096
+LATER_RESTARTS, LATER_STEPS = 3, 16  # of the later points of a batch, which start from the first's optima
+CONSTRAINED_RESTARTS, CROWD, STEPS = 4, 4096, 100
+SCREENED = 4096  # rows of a large pool that a rough acquisition leaves for the exact one, or looked at again at a time
 SAME = 1e-9  # unit-cube distance below which two candidates are one
 
 
@@ -33,7 +34,14 @@ class Found:
     value: float
 
 
-Taken = Callable[[dict[str, Value]], bool]
+@dataclass
+class Crowd:
+    """What the points of one batch share: the codes looked at, the optima of the points before among them, whether
+    there was such a point; in a pool the value of each row as it was when last looked at."""
+
+    codes: Array
+    later: bool = False
+    values: Array | None = None
 
 
 class Search:
@@ -41,18 +49,22 @@ class Search:
         self.sampler, self.encoder, self.polytope = sampler, sampler.encoder, sampler.polytope
         pool = sampler.pool
         self.pool_unit = None if pool is None else self.encoder.unit(pool)
-        self.rows: dict[bytes, list[int]] = {}
+        self._hashes, self._order = np.zeros(0, np.uint64), np.zeros(0, int)
         if pool is not None:
-            for i, row in enumerate(pool + 0.0):
-                self.rows.setdefault(row.tobytes(), []).append(i)
+            hashes = _hashes(pool)
+            self._order = np.argsort(hashes, kind="stable")
+            self._hashes = hashes[self._order]
         self._crowd: Array | None = None
 
     def occupied(self, codes: Array) -> Array:
         """Mask (pool size,) of the rows that equal any of `codes` (n, p)."""
-        assert self.sampler.pool is not None
-        mask = np.zeros(len(self.sampler.pool), bool)
-        for row in codes + 0.0:
-            mask[self.rows.get(row.tobytes(), [])] = True
+        pool = self.sampler.pool
+        assert pool is not None
+        mask, hashes = np.zeros(len(pool), bool), _hashes(codes)
+        first, last = (np.searchsorted(self._hashes, hashes, side) for side in ("left", "right"))
+        for code, i, j in zip(codes, first, last, strict=True):
+            rows = self._order[i:j]
+            mask[rows[(pool[rows] == code).all(axis=1)]] = True
         return mask
 
     def best(
@@ -63,32 +75,57 @@ class Search:
         avoid: Array,
         rng: np.random.Generator,
         apart: Array | None = None,
+        crowd: Crowd | None = None,
     ) -> Found:
         """The best candidate that is none of `avoid` (n, p) and not within 1 % of the cube of `apart` (m, p).
 
         incumbents  codes (k, p), best first, around which to look closely
+        crowd       of `crowd`, the same for all points of a batch: drawn once, and a later point is refined from
+                    what the earlier ones found, by fewer steps (what is expected of them is a guess anyway)
         Raises SpaceExhausted where a pool has nothing left.
         """
         if self.sampler.pool is not None:
-            return self._in_pool(acquisition, belief, avoid)
-        codes = self._raw(incumbents, rng)
+            return self._in_pool(acquisition, belief, avoid, crowd)
+        crowd = crowd or self.crowd(incumbents, rng)
+        codes = crowd.codes
         values = score(acquisition, belief, self.encoder.unit(codes))
         top = np.argsort(-values, kind="stable")
-        starts = codes[top[: RESTARTS if self.polytope.trivial else CONSTRAINED_RESTARTS]]
-        refined = self._refine(acquisition, belief, starts, rng)
+        restarts = RESTARTS if self.polytope.trivial else CONSTRAINED_RESTARTS
+        starts = codes[top[: min(restarts, LATER_RESTARTS) if crowd.later else restarts]]
+        refined = self._refine(acquisition, belief, starts, rng, LATER_STEPS if crowd.later else STEPS)
+        crowd.codes, crowd.later = np.vstack([codes, refined]), True
         return self._choose(acquisition, belief, np.vstack([refined, codes[top[:128]]]), avoid, apart)
 
-    def _in_pool(self, acquisition: Acquisition, belief: Belief, avoid: Array) -> Found:
-        assert self.sampler.pool is not None and self.pool_unit is not None
-        free = np.flatnonzero(~self.occupied(avoid))
-        if not len(free):
-            raise SpaceExhausted(
-                f"all {len(self.sampler.pool)} candidates of the space are measured, pending or failed"
-            )
-        values = score(acquisition, belief, self.pool_unit[free])
-        i = int(np.argmax(values))
-        code = self.sampler.pool[free[i]]
-        return Found(self.encoder.candidate(code), code, float(values[i]))
+    def crowd(self, incumbents: Array, rng: np.random.Generator) -> Crowd:
+        """For one batch; in a pool there is nothing to draw."""
+        return Crowd(self._raw(incumbents, rng)) if self.sampler.pool is None else Crowd(incumbents[:0])
+
+    def _in_pool(self, acquisition: Acquisition, belief: Belief, avoid: Array, crowd: Crowd | None) -> Found:
+        pool, unit = self.sampler.pool, self.pool_unit
+        assert pool is not None and unit is not None
+        occupied = self.occupied(avoid)
+        if occupied.all():
+            raise SpaceExhausted(f"all {len(pool)} candidates of the space are measured, pending or failed")
+        if crowd is not None and crowd.values is not None:
+            i, value = _lazily(acquisition, belief, unit, crowd.values, occupied)
+        elif (coarse := acquisition.coarse()) is not None and len(pool) > SCREENED:
+            rough = score(coarse, belief, unit)
+            rough[occupied] = -np.inf
+            rows = np.argpartition(-rough, SCREENED)[:SCREENED]
+            rows = np.sort(rows[~occupied[rows]])
+            if not len(rows):
+                rows = np.flatnonzero(~occupied)
+            values = score(acquisition, belief, unit[rows])
+            best = int(np.argmax(values))
+            i, value = int(rows[best]), float(values[best])
+        else:
+            values = score(acquisition, belief, unit)
+            masked = np.where(occupied, -np.inf, values)
+            i = int(np.argmax(masked))
+            value = float(values[i])
+            if crowd is not None:
+                crowd.values = values
+        return Found(self.encoder.candidate(pool[i]), pool[i], value)
 
     def _raw(self, incumbents: Array, rng: np.random.Generator) -> Array:
         e, p = self.encoder, self.encoder.n_parameters
@@ -117,9 +154,9 @@ class Search:
         return codes[self.polytope.holds(codes)]
 
     def _refine(
-        self, acquisition: Acquisition, belief: Belief, codes: Array, rng: np.random.Generator
+        self, acquisition: Acquisition, belief: Belief, codes: Array, rng: np.random.Generator, steps: int
     ) -> Array:
-        codes = self._climb(acquisition, belief, codes)
+        codes = self._climb(acquisition, belief, codes, steps)
         if not self.encoder.discrete.any():
             return codes
         for _ in range(ROUNDS):
@@ -134,7 +171,7 @@ class Search:
                         better.append(options[i])
             if not better:
                 break
-            codes = np.vstack([self._climb(acquisition, belief, np.array(better)), codes])
+            codes = np.vstack([self._climb(acquisition, belief, np.array(better), steps), codes])
             order = np.argsort(-score(acquisition, belief, self.encoder.unit(codes)), kind="stable")
             codes = codes[order[:RESTARTS]]
         return codes
@@ -160,7 +197,7 @@ class Search:
         codes = self.polytope.project(codes, ~e.discrete)
         return codes[self.polytope.holds(codes)]
 
-    def _climb(self, acquisition: Acquisition, belief: Belief, codes: Array) -> Array:
+    def _climb(self, acquisition: Acquisition, belief: Belief, codes: Array, steps: int) -> Array:
         e, along = self.encoder, self.encoder.continuous_columns
         if not len(along):
             return codes
@@ -184,7 +221,7 @@ class Search:
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(low, high, strict=True)) * len(codes),
-            options={"maxiter": 100},
+            options={"maxiter": steps},
         )
         return e.move(codes, found.x.reshape(len(codes), -1))
 
@@ -254,3 +291,39 @@ class Search:
         if spare is None:
             raise SpaceExhausted("no candidate was found that is not yet measured, pending or failed")
         return spare
+
+
+def _lazily(
+    acquisition: Acquisition, belief: Belief, unit: Array, values: Array, occupied: Array
+) -> tuple[int, float]:
+    """The best free row of `unit` (N, d) and its value, given `values` (N,) from before the belief was told of more
+    points; those looked at are brought up to date in place.
+
+    A point believed to give what was expected leaves the mean and lowers the sd, so no acquisition here rises (the
+    integrated variance: hardly ever): an old value is an upper bound, and rows whose bound is below the best are not
+    looked at (Minoux 1978, the lazy greedy algorithm).
+    """
+    bound = np.where(occupied, -np.inf, values)
+    i, best = -1, -np.inf
+    while True:
+        rows = (
+            np.argpartition(-bound, SCREENED)[:SCREENED] if len(bound) > SCREENED else np.arange(len(bound))
+        )
+        rows = np.sort(rows[bound[rows] > best])
+        if not len(rows):
+            return i, float(best)
+        fresh = score(acquisition, belief, unit[rows])
+        values[rows], bound[rows] = fresh, -np.inf
+        k = int(np.argmax(fresh))
+        if fresh[k] > best or i < 0:
+            i, best = int(rows[k]), fresh[k]
+
+
+def _hashes(codes: Array) -> Array:
+    """A 64-bit hash of each row of codes (n, p); equal rows, 0.0 and -0.0 counted as equal, have equal hashes."""
+    bits = np.ascontiguousarray(codes + 0.0).view(np.uint64)
+    out = np.zeros(len(codes), np.uint64)
+    for column in bits.T:
+        out = (out ^ column ^ (column >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
+    return out

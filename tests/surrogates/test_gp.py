@@ -149,6 +149,17 @@ def test_condition_keeps_hyper_parameters_and_believes_its_own_mean() -> None:
     assert np.array_equal(believed.theta, gp.theta)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_conditioning_by_blocks_is_the_process_built_anew(mixed: bool) -> None:
+    U, z, variance, columns = data(mixed, known=True)
+    gp = GP.fit(U[:15], z[:15], variance[:15], columns, RECIPES[0])
+    grown = gp.condition(U[15:20], z[15:20]).condition(U[20:21], z[20:21])
+    anew = GP(U[:21], z[:21], np.r_[variance[:15], np.zeros(6)], columns, RECIPES[0], gp.theta, gp.mean)
+    assert np.allclose(grown.posterior(U), anew.posterior(U), atol=1e-7)
+    assert np.allclose(grown.leave_one_out(), anew.leave_one_out(), atol=1e-6)
+    assert gp.n == 15 and len(gp.posterior(U)[0]) == len(U)
+
+
 def test_covariance_is_consistent_with_the_posterior() -> None:
     U, z, variance, columns = data(True, False)
     gp = GP.fit(U, z, variance, columns, RECIPES[0])

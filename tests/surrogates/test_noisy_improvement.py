@@ -40,7 +40,7 @@ def test_the_gradient_is_that_of_the_value() -> None:
     planner = told(box(2), noise=0.05)
     surrogate = planner._believe()
     assert not isinstance(surrogate, str)
-    function = LogNoisyExpectedImprovement(seed=1)
+    function = LogNoisyExpectedImprovement(seed=1, best=0.5)
     X, along = np.array([[0.21, 0.43], [0.8, 0.6]]), np.array([0, 1])
     value, slope = function.gradient(surrogate.gp, X, along)
     assert value == pytest.approx(function.value(surrogate.gp, X))

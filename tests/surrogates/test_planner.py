@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space, Value
-from surrogates import belief
+from surrogates import belief, gp, search
 from surrogates.errors import InvalidObservation, SpaceExhausted, UnsupportedObjectives
 from surrogates.planner import Method, Planner
-from surrogates.sampling import design
+from surrogates.sampling import Sampler, design
 from tests.surrogates.spaces import LOSS, SCORE, box, mixed, mixture, pool
 
 SPACES = {"box": box(3), "mixed": mixed(), "mixture": mixture(), "pool": pool()}
@@ -81,6 +81,51 @@ def test_a_batch_is_diverse_and_pending_until_told(space: Space, method: Method)
     assert [dict(c) for c in planner.pending] == [batch[0].candidate, batch[3].candidate]
 
 
+@pytest.mark.parametrize("method", METHODS[:4], ids=lambda m: m.name)
+def test_four_runs_at_once_never_get_near_duplicates(method: Method) -> None:
+    """Results come back in any order; what is on its way is never proposed again, nor anything next to it."""
+    planner, rng = told(box(3), 6), np.random.default_rng(4)
+    running = [p.candidate for p in planner.ask(4, method)]
+    for _ in range(16):
+        done = running.pop(int(rng.integers(0, 4)))
+        planner.tell(done, peak(done))
+        running += [p.candidate for p in planner.ask(1, method)]
+        points = np.array([list(candidate.values()) for candidate in running], float)
+        gaps = [np.abs(points[i] - points[j]).max() for i in range(4) for j in range(i)]
+        assert min(gaps) >= 0.009
+
+
+def test_eight_cost_less_than_four_times_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: looks at the likelihood and the posterior, by call and rows; the fit is shared."""
+    spent = 0
+    for name in ("posterior", "posterior_gradient"):
+        plain = getattr(belief.GP, name)
+
+        def counted(
+            self: object, X: np.ndarray, *rest: object, plain: Callable[..., object] = plain
+        ) -> object:
+            nonlocal spent
+            spent += 1 + len(X) // 64
+            return plain(self, X, *rest)
+
+        monkeypatch.setattr(belief.GP, name, counted)
+    likelihood = gp.Likelihood.__call__
+
+    def fitted(self: gp.Likelihood, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal spent
+        spent += 1
+        return likelihood(self, theta)
+
+    monkeypatch.setattr(gp.Likelihood, "__call__", fitted)
+    cost = {}
+    for n in (1, 8):
+        planner = told(box(6), 40)
+        spent = 0
+        planner.ask(n)
+        cost[n] = spent
+    assert cost[8] < 4 * cost[1], cost
+
+
 @pytest.mark.filterwarnings("ignore:A not p.d.")  # botorch's own search tries coincident points
 def test_a_greedy_batch_is_nearly_as_good_as_botorchs_joint_one() -> None:
     import torch
@@ -125,6 +170,45 @@ def test_no_row_of_a_pool_is_proposed_twice_and_its_end_is_said() -> None:
         planner.ask(1)
     with pytest.raises(SpaceExhausted):
         planner.ask(1, Method("explore", "sobol"))
+
+
+@pytest.mark.parametrize("method", METHODS[:3], ids=lambda m: m.name)
+def test_a_batch_from_a_large_pool_is_what_scoring_every_row_each_time_gives(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, looked = pool(20_000), 0
+    value = belief.GP.posterior
+
+    def counted(self: gp.GP, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal looked
+        looked += len(X)
+        return value(self, X)
+
+    monkeypatch.setattr(belief.GP, "posterior", counted)
+    lazy = told(space, 12)
+    batch = lazy.ask(5, method)
+    assert looked < 3 * 20_000
+    exhaustive = told(space, 12)
+    monkeypatch.setattr(search.Crowd, "values", property(lambda crowd: None, lambda crowd, values: None))
+    assert [p.candidate for p in exhaustive.ask(5, method)] == [p.candidate for p in batch]
+
+
+def test_screening_a_large_pool_finds_nearly_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = Method("learn", "integrated_variance")
+    screened = told(pool(20_000), 12).ask(1, method)[0]
+    monkeypatch.setattr(search, "SCREENED", 100_000)
+    exact = told(pool(20_000), 12).ask(1, method)[0]
+    assert screened.value is not None and exact.value is not None
+    assert screened.value > 0.98 * exact.value
+
+
+def test_rows_are_found_again_in_a_pool() -> None:
+    space = pool(500)
+    looked = search.Search(Sampler(space))
+    assert looked.sampler.pool is not None
+    some = looked.sampler.pool[[3, 77, 499]]
+    assert np.flatnonzero(looked.occupied(np.vstack([some, some[:1] + 1e-9]))).tolist() == [3, 77, 499]
+    assert not looked.occupied(some[:0]).any()
 
 
 def test_asking_for_more_than_a_pool_has_leaves_nothing_pending() -> None:
@@ -311,7 +395,7 @@ def test_many_results_are_thinned_not_refused() -> None:
 
 
 def test_failures_steer_the_search_away_and_leave_the_predictions_alone() -> None:
-    """A region of the space cannot be made: told so, the planner learns to keep out of it (floor padding)."""
+    """A region of the space cannot be made: told so, the planner learns to keep out of it."""
 
     def fails(candidate: dict[str, Value]) -> bool:
         return float(candidate["x0"]) > 0.6

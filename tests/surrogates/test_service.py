@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space
-from surrogates import constant
+from surrogates import constant, service
 from surrogates.errors import SpaceExhausted
 from surrogates.planner import Method, Planner
-from surrogates.sampling import design
+from surrogates.sampling import Sampler, design
+from surrogates.search import Search
 from surrogates.service import handle
 from tests.surrogates.spaces import SCORE, box, mixed, mixture, pool
 
@@ -59,6 +60,31 @@ def test_the_service_and_a_planner_agree(space: Space) -> None:
         planner.tell(row["candidate"], row["value"], sigma=row["sigma"], failed=row["failed"])
     planner.expect(asked["pending"][0])
     assert [p.to_json() for p in planner.ask(2, Method(**asked["method"]))] == handle(asked)["proposals"]
+
+
+def test_a_table_is_read_once_and_never_mistaken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    class Counted(Search):
+        def __init__(self, sampler: Sampler) -> None:
+            read.append(sampler)
+            super().__init__(sampler)
+
+    monkeypatch.setattr(service, "Search", Counted)
+    service._tables.clear()
+    one, other = request(pool(30)), request(pool(30, seed=1))
+    alone = []
+    for asked in (one, other):
+        service._tables.clear()
+        alone.append(handle(asked))
+    read.clear()
+    # Equal content in other objects is the same table; one cell changed is another.
+    replies = [handle(asked) for asked in (other, json.loads(json.dumps(other)), one, other)]
+    assert replies == [alone[1], alone[1], alone[0], alone[1]]
+    assert len(read) == 2
+    one["space"]["allowed"]["rows"][0][0] += 0.001
+    handle(one)
+    assert len(read) == 3 and len(service._tables) == 1
 
 
 def test_nothing_told() -> None:
