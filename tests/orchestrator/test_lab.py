@@ -78,7 +78,8 @@ def test_an_open_action_holds_its_device_until_it_is_settled() -> None:
     assert not log.state.open_actions and log.state.experiments[name].step == 0
 
 
-def test_a_rejected_reading_takes_the_step_back() -> None:
+@pytest.mark.parametrize("sought", [True, False])
+def test_a_rejected_reading_takes_the_step_back_where_an_objective_needs_it(sought: bool) -> None:
     log = opened(bound())
     name = propose(log)
     log.say(name, "experiment.queued")
@@ -88,25 +89,10 @@ def test_a_rejected_reading_takes_the_step_back() -> None:
     assert log.state.experiments[name].step == 4
     log.say(
         f"measurement/{action}", "measurement.rejected", experiment=name, action=action, name="conductance",
-        raw=None, reason="NaN", sought=True,
+        raw=None, reason="NaN", sought=sought,
     )  # fmt: skip
-    assert log.state.experiments[name].step == 3 and log.state.actions[action].again
-    assert not log.state.experiments[name].values
-
-
-def test_a_rejected_reading_that_no_objective_needs_costs_nothing() -> None:
-    log = opened(bound())
-    name = propose(log)
-    log.say(name, "experiment.queued")
-    log.say(name, "experiment.started")
-    action = intend(log, name, "look", device="probe", verb="measure", step=3)
-    log.say(action, "action.succeeded", reason="")
-    assert log.state.experiments[name].step == 4
-    log.say(
-        f"measurement/{action}", "measurement.rejected", experiment=name, action=action, name="conductance",
-        raw=None, reason="NaN", sought=False,
-    )  # fmt: skip
-    assert log.state.experiments[name].step == 4 and not log.state.actions[action].again
+    assert log.state.experiments[name].step == (3 if sought else 4)
+    assert log.state.actions[action].again == sought
     assert not log.state.experiments[name].values
 
 
