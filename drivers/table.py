@@ -43,7 +43,6 @@ class MeasuredTable:
 
         frame = _read(path, (*inputs, *outputs))
         self.path = path
-        self.n_rows = len(frame)
         self.outputs = {column: _numbers(frame, column, path) for column in outputs}
         self.categorical = {c: _texts(frame, c, path) for c in inputs if not _is_numeric(frame[c])}
         numeric = [column for column in inputs if column not in self.categorical]

@@ -9,45 +9,12 @@ from dataclasses import dataclass, field
 from campaigns.campaign import Campaign, Quantity, Reference, Step
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
 from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Space, Value
-from campaigns.units import UnitError, convert, same_dimension
+from campaigns.units import UnitError, same_dimension
 from campaigns.yaml_reader import Document
 from drivers.host.spec import Bound
 from drivers.protocol import ActionSpec, Argument, ParameterSpec
+from orchestrator.affine import Affine
 from orchestrator.labfile import Laboratory
-
-ROUNDING = 1e-12  # relative: some thousand times what a conversion loses
-
-
-@dataclass(frozen=True)
-class Affine:
-    """unit -> unit as value * scale + offset, worked out once: every unit conversion here is of this form."""
-
-    scale: float = 1.0
-    offset: float = 0.0
-
-    @classmethod
-    def between(cls, unit: str, to: str) -> Affine:
-        """Raises UnitError where the dimensions differ. A number without a unit is taken to be in `to` already."""
-        if not unit or unit == to:
-            return cls()
-        zero = convert(0.0, unit, to)
-        return cls(convert(1.0, unit, to) - zero, zero)
-
-    def __call__(self, value: float) -> float:
-        return value * self.scale + self.offset
-
-    def within(self, value: float, bounds: Sequence[Bound]) -> float:
-        """`value` converted; where only the rounding of the conversion carried it over a bound, the bound itself.
-
-        So a limit of 520 K can be met exactly from degC, and guard and host compare without any tolerance.
-        """
-        number = self(value)
-        slack = ROUNDING * (abs(value * self.scale) + abs(self.offset))
-        lowest = max((b.at_least for b in bounds if b.at_least is not None), default=-math.inf)
-        highest = min((b.at_most for b in bounds if b.at_most is not None), default=math.inf)
-        if lowest - slack <= number < lowest:
-            return lowest
-        return highest if highest < number <= highest + slack else number
 
 
 @dataclass(frozen=True)
@@ -70,9 +37,7 @@ class BoundStep:
     fixed: Mapping[str, Argument]
     varied: Mapping[str, tuple[str, Affine]]  # argument -> parameter, conversion
     integers: frozenset[str]
-    limits: Mapping[
-        str, tuple[Bound, ...]
-    ]  # argument -> limits of the campaign and of the lab, device's unit
+    limits: Mapping[str, tuple[Bound, ...]]  # argument -> those of campaign and lab, in the device's unit
     gives: Mapping[str, Gift]
 
     def arguments(self, candidate: Mapping[str, Value]) -> dict[str, Argument]:

@@ -91,7 +91,6 @@ class LabState:
     opened: Mapping[str, Any] = field(default_factory=dict)
     campaign: StrEnum | None = None
     reason: str = ""
-    paused_by: str = ""
     experiments: dict[str, ExperimentState] = field(default_factory=dict)
     actions: dict[str, ActionState] = field(default_factory=dict)
     open_actions: dict[str, ActionState] = field(default_factory=dict)  # device -> its open action

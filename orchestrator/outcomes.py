@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from campaigns.units import UnitError
 from drivers.protocol import Outcome, Reading
-from orchestrator.binding import Affine, BoundCampaign, Gift
+from orchestrator.affine import Affine
+from orchestrator.binding import BoundCampaign, Gift
 from orchestrator.events import Event
 from orchestrator.hands import Fate
 from orchestrator.lab import ActionState, LabState

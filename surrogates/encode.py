@@ -79,11 +79,6 @@ class Encoder:
     def n_parameters(self) -> int:
         return len(self.parameters)
 
-    @property
-    def n_groups(self) -> int:
-        """Number of length scales: one per free parameter."""
-        return len(self.parameters)
-
     def codes(self, candidates: Iterable[Mapping[str, Value]]) -> Array:
         """Candidates (mappings with at least every free parameter) as codes (n, p)."""
         rows = list(candidates)

@@ -65,10 +65,6 @@ class Sampler:
             else self.pool[np.sort(rng.choice(len(self.pool), n, replace=False))]
         )
 
-    def admits(self, codes: Array) -> Array:
-        """Whether each row of codes (n, p) is inside the constraints; bounds and levels are taken for granted."""
-        return self.polytope.holds(codes)
-
     def settle(self, code: Array) -> dict[str, Value] | None:
         """The candidate of one code (p,), repaired where rounding put it outside; None where that fails."""
         e, polytope = self.encoder, self.polytope

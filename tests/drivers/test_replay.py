@@ -214,7 +214,7 @@ def test_a_million_rows_are_looked_up_without_a_loop(tmp_path: Path) -> None:
     n = 1_000_000
     table = MeasuredTable.__new__(MeasuredTable)
     values = np.random.default_rng(0).random((n, 5))
-    table.path, table.n_rows, table.categorical = tmp_path, n, {}
+    table.path, table.categorical = tmp_path, {}
     table._numeric = tuple("abcde")
     table._values, table._low, table._spans = values, np.zeros(5), np.ones(5)
     table._scaled = values

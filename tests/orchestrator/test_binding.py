@@ -10,7 +10,8 @@ from campaigns.campaign import Campaign, Limit, Objective, Quantity, Reference, 
 from campaigns.errors import CampaignError, Fault
 from campaigns.space import Continuous, Fixed, Integer, Ordinal, Space
 from drivers.host.spec import Bound
-from orchestrator.binding import Affine, bind_campaign
+from orchestrator.affine import Affine
+from orchestrator.binding import bind_campaign
 from tests.orchestrator.builders import GOOD, RECIPE, SPACE, bound, campaign, laboratory
 
 
