@@ -74,9 +74,9 @@ def _continue(state: LabState, command: Command) -> list[Event]:
 def _abort(state: LabState, command: Command) -> list[Event]:
     if state.campaign is Campaign.FINISHED:
         raise Refused("E505", "the campaign has finished already")
-    if state.campaign is Campaign.ENDING and state.reason.startswith("aborted"):
+    if state.aborted:
         return []
-    return [_event("campaign.ending", command, f"aborted by {command.by}")]
+    return [_event("campaign.ending", command, f"aborted by {command.by}", abort=True)]
 
 
 def _settle(state: LabState, command: Command) -> list[Event]:
@@ -105,8 +105,8 @@ def _timer(state: LabState, command: Command) -> list[Event]:
     return []
 
 
-def _event(kind: str, command: Command, reason: str) -> Event:
-    return Event(CAMPAIGN, kind, {"reason": reason}, actor=command.by, cause=command.key)
+def _event(kind: str, command: Command, reason: str, **more: Any) -> Event:
+    return Event(CAMPAIGN, kind, {"reason": reason, **more}, actor=command.by, cause=command.key)
 
 
 _CONSEQUENCES = {"pause": _pause, "continue": _continue, "abort": _abort, "settle": _settle, "timer": _timer}

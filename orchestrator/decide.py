@@ -98,7 +98,7 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
             case Experiment.HELD:
                 yield from _settled(experiment, state)
             case Experiment.RUNNING:
-                yield from _run_on(experiment, state, bound, ending)
+                yield from _run_on(experiment, state, bound, state.aborted)
 
 
 def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
@@ -129,7 +129,7 @@ def _settled(experiment: ExperimentState, state: LabState) -> Iterator[Event]:
 
 
 def _run_on(
-    experiment: ExperimentState, state: LabState, bound: BoundCampaign, ending: bool
+    experiment: ExperimentState, state: LabState, bound: BoundCampaign, aborted: bool
 ) -> Iterator[Event]:
     last = state.actions[experiment.actions[-1]] if experiment.actions else None
     if last is not None and last.open:
@@ -154,7 +154,7 @@ def _run_on(
             return
         values = {name: m.value for name, m in experiment.values.items()}
         yield Event(experiment.id, "experiment.measured", {"values": values})
-    elif ending and state.reason.startswith("aborted"):
+    elif aborted:
         yield _cancelled(experiment, state.reason)
 
 

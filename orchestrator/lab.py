@@ -91,6 +91,7 @@ class LabState:
     opened: Mapping[str, Any] = field(default_factory=dict)
     campaign: StrEnum | None = None
     reason: str = ""
+    aborted: bool = False  # a person ended it: experiments in hand are given up after the act in hand
     experiments: dict[str, ExperimentState] = field(default_factory=dict)
     actions: dict[str, ActionState] = field(default_factory=dict)
     open_actions: dict[str, ActionState] = field(default_factory=dict)  # device -> its open action
@@ -143,6 +144,7 @@ def _campaign(state: LabState, event: EventRecord) -> None:
     state.campaign = after
     state.story.append(event.kind)
     state.reason = event.body.get("reason", "")
+    state.aborted |= event.body.get("abort", False)
     if event.kind == "campaign.opened":
         state.opened = event.body
 

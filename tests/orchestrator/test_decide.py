@@ -97,7 +97,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         "orchestrator.lab._FOLDS", {**__import__("orchestrator.lab").lab._FOLDS, "command": lambda *a: None}
     ),
     "an abort that nobody hears": lambda m: m.setitem(
-        commands._CONSEQUENCES, "abort", lambda s, c: [commands._event("campaign.ending", c, "aborted")]
+        commands._CONSEQUENCES, "abort", lambda s, c: [commands._event("campaign.ending", c, "aborted", abort=True)]
     ) or m.setattr(decide, "_run_on", _deaf(decide._run_on)),
     "a state without its way out": lambda m: m.setattr(lifecycle, "EXPERIMENT", {
         pair: after for pair, after in lifecycle.EXPERIMENT.items() if pair[1] != "experiment.resumed"}),
@@ -105,7 +105,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 
 def _deaf(run_on: Any) -> Any:
-    return lambda experiment, state, bound_campaign, ending: run_on(experiment, state, bound_campaign, False)
+    return lambda experiment, state, bound_campaign, aborted: run_on(experiment, state, bound_campaign, False)
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -292,7 +292,7 @@ def test_said_done_of_an_act_whose_reading_nobody_has_is_a_bad_reading() -> None
 
 def test_an_abort_cancels_what_is_in_hand_after_its_act() -> None:
     log, the_bound = begun(2)
-    log.say("campaign", "campaign.ending", reason="aborted by me")
+    log.say("campaign", "campaign.ending", reason="aborted by me", abort=True)
     run_out(log, the_bound)
     assert log.state.experiments["x0002"].state is Experiment.CANCELLED
     assert log.state.experiments["x0001"].state is Experiment.RUNNING, "its act is under way"

@@ -296,7 +296,7 @@ def check(event: Event, state: LabState, bound_campaign: BoundCampaign, *, may_b
             assert action.sample != body["sample"], f"two open actions on {action.sample}"
     assert body["device"] not in state.absent, "sent to a device that is absent"
     assert state.campaign in (CampaignState.OPEN, CampaignState.WAITING, CampaignState.ENDING)
-    assert not state.reason.startswith("aborted"), "an action begun after the abort"
+    assert not state.aborted, "an action begun after the abort"
     assert body["step"] == experiment.step < len(campaign_of.recipe)
     assert not [a for a in map(state.actions.get, experiment.actions) if a and a.step == body["step"]
                 and a.state == "succeeded" and not a.again], "a step done twice"  # fmt: skip
