@@ -8,7 +8,6 @@ from datetime import datetime, time
 from pathlib import Path as FilePath
 from typing import Any
 
-from campaigns import surface
 from campaigns.budget import Budget
 from campaigns.build_space import SpaceParts, build_space
 from campaigns.campaign import (
@@ -31,6 +30,7 @@ from campaigns.model import NAME
 from campaigns.parameters import Fixed
 from campaigns.plan import plan_problems
 from campaigns.recipe import DEVICE, Argument, recipe_problems, unused_problems
+from campaigns.surface import campaign as surface
 from campaigns.units import begins_with_number
 from campaigns.yaml_reader import Document
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from campaigns import surface
 from campaigns.collect import Collector
 from campaigns.constraints import AnyParameter, tie_problems
 from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
 from campaigns.model import NAME
 from campaigns.parameters import Categorical, Continuous, Fixed, Integer, Ordinal
 from campaigns.space import LinearConstraint, Mixture, Space, Table
+from campaigns.surface import space as surface
+from campaigns.surface.entry import Entry
 from campaigns.table import Row, narrowed
 from campaigns.table_csv import TableRefused, read_table
 from campaigns.units import UnitError, begins_with_number, parse_quantity
@@ -96,7 +97,7 @@ def _declare(found: Collector, parts: SpaceParts, name: str, path: Path) -> None
     parts.names.append(name)
 
 
-def _parameter(found: Collector, name: str, entry: surface.Entry, path: Path) -> AnyParameter | None:
+def _parameter(found: Collector, name: str, entry: Entry, path: Path) -> AnyParameter | None:
     match entry:
         case surface.ContinuousEntry():
             low, high = _numbers(found, entry.continuous, entry.unit, (*path, "continuous"))

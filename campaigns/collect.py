@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from campaigns.errors import Fault, Path, Problem, did_you_mean, shown
-from campaigns.surface import Entry
+from campaigns.surface.entry import Entry
 from campaigns.units import UnitError, begins_with_number, convert, known, parse_quantity, unknown_unit
 from campaigns.yaml_reader import Document
 

@@ -11,25 +11,26 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from campaigns import surface
 from campaigns.build import VERSION
 from campaigns.model import NAME
 from campaigns.recipe import DEVICE
+from campaigns.surface import campaign, space
+from campaigns.surface.entry import Entry
 
 SCHEMA_ID = "urn:alquimia:campaign:1"
 _REF = "#/$defs/{model}"
 _LIMIT_KEY = rf"{DEVICE[:-1]}(\.{NAME[1:-1]}){{1,2}}$"
-_ENTRIES: tuple[type[surface.Entry], ...] = (
-    *surface.PARAMETERS.values(),
-    *surface.PHASES.values(),
-    *surface.ALLOWED.values(),
-    surface.ConstraintEntry,
-    surface.ObjectiveEntry,
-    surface.StepEntry,
-    surface.BudgetEntry,
-    surface.LimitEntry,
-    surface.ScheduleEntry,
-    surface.HeadEntry,
+_ENTRIES: tuple[type[Entry], ...] = (
+    *space.PARAMETERS.values(),
+    *campaign.PHASES.values(),
+    *space.ALLOWED.values(),
+    space.ConstraintEntry,
+    campaign.ObjectiveEntry,
+    campaign.StepEntry,
+    campaign.BudgetEntry,
+    campaign.LimitEntry,
+    campaign.ScheduleEntry,
+    campaign.HeadEntry,
 )
 
 
@@ -46,23 +47,23 @@ def json_schema() -> dict[str, Any]:
         "space": {
             "type": "object",
             "propertyNames": {"pattern": NAME, "maxLength": 64},
-            "additionalProperties": _one_of(surface.PARAMETERS),
+            "additionalProperties": _one_of(space.PARAMETERS),
             "minProperties": 1,
             "description": "what may be varied: name -> one kind of parameter",
         },
-        "constraints": {"type": "array", "items": _ref(surface.ConstraintEntry)},
-        "allowed": {**_one_of(surface.ALLOWED), "description": "the only candidates allowed"},
-        "objectives": {"type": "array", "items": _ref(surface.ObjectiveEntry), "minItems": 1, "maxItems": 1},
-        "recipe": {"type": "array", "items": _ref(surface.StepEntry), "minItems": 1},
-        "plan": {"type": "array", "items": _one_of(surface.PHASES), "minItems": 1},
-        "budget": _ref(surface.BudgetEntry),
+        "constraints": {"type": "array", "items": _ref(space.ConstraintEntry)},
+        "allowed": {**_one_of(space.ALLOWED), "description": "the only candidates allowed"},
+        "objectives": {"type": "array", "items": _ref(campaign.ObjectiveEntry), "minItems": 1, "maxItems": 1},
+        "recipe": {"type": "array", "items": _ref(campaign.StepEntry), "minItems": 1},
+        "plan": {"type": "array", "items": _one_of(campaign.PHASES), "minItems": 1},
+        "budget": _ref(campaign.BudgetEntry),
         "limits": {
             "type": "object",
-            "patternProperties": {_LIMIT_KEY: _ref(surface.LimitEntry)},
+            "patternProperties": {_LIMIT_KEY: _ref(campaign.LimitEntry)},
             "additionalProperties": False,
             "description": "device.argument or device.verb.argument -> bounds that no action may cross",
         },
-        "schedule": _ref(surface.ScheduleEntry),
+        "schedule": _ref(campaign.ScheduleEntry),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -77,11 +78,11 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _ref(entry: type[surface.Entry]) -> dict[str, Any]:
+def _ref(entry: type[Entry]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=entry.__name__)}
 
 
-def _one_of(entries: Mapping[str, type[surface.Entry]]) -> dict[str, Any]:
+def _one_of(entries: Mapping[str, type[Entry]]) -> dict[str, Any]:
     return {"oneOf": [_ref(entry) for entry in entries.values()]}
 
 

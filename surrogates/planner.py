@@ -13,19 +13,17 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from campaigns.space import Space, Value
 from surrogates import constant
-from surrogates.acquisition import (
-    Acquisition,
-    IntegratedVariance,
-    LogExpectedImprovement,
-    PosteriorStandardDeviation,
-    UpperConfidenceBound,
-)
-from surrogates.belief import Surrogate
-from surrogates.calibration import Diagnostics
+from surrogates.acquisition.base import Acquisition
+from surrogates.acquisition.confidence_bound import UpperConfidenceBound
+from surrogates.acquisition.feasible import WhereFeasible
+from surrogates.acquisition.improvement import LogExpectedImprovement
+from surrogates.acquisition.variance import IntegratedVariance, PosteriorStandardDeviation
 from surrogates.encode import Array
 from surrogates.errors import InvalidObservation, SpaceExhausted, SurrogateError, UnsupportedObjectives
-from surrogates.feasibility import Feasibility, WhereFeasible
-from surrogates.gp import GP, Columns
+from surrogates.models.calibration import Diagnostics
+from surrogates.models.feasibility import Feasibility
+from surrogates.models.gp import GP, Columns
+from surrogates.models.surrogate import Surrogate
 from surrogates.observation import Observation, Observations
 from surrogates.proposal import Method, Nearest, Proposal
 from surrogates.sampling import Sampler, key
@@ -225,7 +223,7 @@ class Planner:
         if method.name == "log_ei":
             return LogExpectedImprovement(surrogate.best_mean()), None
         if method.name == "log_nei":
-            from surrogates.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
+            from surrogates.acquisition.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
 
             return LogNoisyExpectedImprovement(self.seed, surrogate.best_mean()), None
         if method.name == "variance":
@@ -299,7 +297,7 @@ class Planner:
         surrogate = self._believe()
         if isinstance(surrogate, str):
             return None
-        from surrogates.botorch_model import load  # torch takes two seconds: only for those who ask
+        from surrogates.models.botorch_model import load  # torch takes two seconds: only for those who ask
 
         return load(surrogate.gp)
 

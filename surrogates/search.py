@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.stats import qmc
 
 from campaigns.space import Value
-from surrogates.acquisition import Acquisition, Belief, score
+from surrogates.acquisition.base import Acquisition, Belief, score
 from surrogates.encode import Array
 from surrogates.errors import SpaceExhausted
 from surrogates.sampling import Sampler

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from surrogates.acquisition import (
-    CHUNK,
-    Acquisition,
-    IntegratedVariance,
-    LogExpectedImprovement,
-    PosteriorStandardDeviation,
-    UpperConfidenceBound,
-    log_improvement,
-    score,
-)
-from surrogates.gp import GP, Columns
-from surrogates.kernels import Matern52, Recipe, narrow_lengths, narrow_noise
+from surrogates.acquisition.base import CHUNK, Acquisition, score
+from surrogates.acquisition.confidence_bound import UpperConfidenceBound
+from surrogates.acquisition.improvement import LogExpectedImprovement, log_improvement
+from surrogates.acquisition.variance import IntegratedVariance, PosteriorStandardDeviation
+from surrogates.models.gp import GP, Columns
+from surrogates.models.kernels import Matern52, Recipe, narrow_lengths, narrow_noise
 
 ALL: list[Acquisition] = [
     UpperConfidenceBound(1.5),
@@ -51,7 +45,7 @@ def test_botorch_agrees(gp: GP) -> None:
     import torch
     from botorch import acquisition as botorch
 
-    from surrogates.botorch_model import load
+    from surrogates.models.botorch_model import load
 
     model = load(gp)
     X = np.random.default_rng(1).random((40, 3))

@@ -11,11 +11,12 @@ from scipy.special import log_ndtr, ndtr
 
 from campaigns.space import Value
 from surrogates import planner as planner_module
-from surrogates.acquisition import UpperConfidenceBound
+from surrogates.acquisition.confidence_bound import UpperConfidenceBound
+from surrogates.acquisition.feasible import WhereFeasible
 from surrogates.encode import Array
-from surrogates.feasibility import AMPLITUDE, HOPE, Feasibility, WhereFeasible
-from surrogates.gp import GP, Columns
-from surrogates.kernels import Matern52, Recipe, loose_noise, shared_lengths
+from surrogates.models.feasibility import AMPLITUDE, HOPE, Feasibility
+from surrogates.models.gp import GP, Columns
+from surrogates.models.kernels import Matern52, Recipe, loose_noise, shared_lengths
 from surrogates.planner import Method, Planner
 from surrogates.sampling import design
 from tests.surrogates.spaces import SCORE, box, mixed, pool

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from surrogates.calibration import coverage, errors
 from surrogates.encode import Array
-from surrogates.gp import GP, Columns, Likelihood
-from surrogates.kernels import (
+from surrogates.models.calibration import coverage, errors
+from surrogates.models.gp import GP, Columns, Likelihood
+from surrogates.models.kernels import (
     RBF,
     Exchangeable,
     Gamma,
@@ -101,7 +101,7 @@ def test_botorch_agrees(recipe: Recipe, mixed: bool, known: bool) -> None:
     import torch
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
-    from surrogates.botorch_model import load
+    from surrogates.models.botorch_model import load
 
     U, z, variance, columns = data(mixed, known)
     gp = GP.fit(U, z, variance, columns, recipe)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space
-from surrogates.noisy_improvement import LogNoisyExpectedImprovement
+from surrogates.acquisition.noisy_improvement import LogNoisyExpectedImprovement
 from surrogates.planner import Method, Planner
 from tests.surrogates.spaces import SCORE, box, mixed, mixture, pool
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogates.outcome import Outcome
+from surrogates.models.outcome import Outcome
 
 FINITE = st.lists(st.floats(-1.7e308, 1.7e308, allow_nan=False), min_size=0, max_size=12)
 

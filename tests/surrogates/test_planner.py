@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space, Value
-from surrogates import belief, gp, search
+from surrogates import search
 from surrogates.errors import InvalidObservation, SpaceExhausted, UnsupportedObjectives
+from surrogates.models import gp
+from surrogates.models import surrogate as belief
 from surrogates.planner import Method, Planner
 from surrogates.sampling import Sampler, design
 from tests.surrogates.spaces import LOSS, SCORE, box, mixed, mixture, pool

@@ -8,16 +8,14 @@ the rest, gradients included. Failures never touch the model of the objective, i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import log_ndtr
 
-from surrogates.acquisition import Acquisition, Belief
 from surrogates.encode import Array
-from surrogates.gp import GP, JITTER, Columns
-from surrogates.kernels import Matern52, Recipe, loose_noise, shared_lengths
+from surrogates.models.gp import GP, JITTER, Columns
+from surrogates.models.kernels import Matern52, Recipe, loose_noise, shared_lengths
 
 AMPLITUDE = 3.0  # sd of the latent function: a sharp border is as likely as a blurred one
 HOPE = 1.0  # latent mean: before anything is known of a place, 62 % are thought feasible
@@ -111,31 +109,6 @@ class Feasibility:
             AMPLITUDE * mean_slope / width[:, None] - (t * AMPLITUDE**2 * sd / width**2)[:, None] * sd_slope
         )
         return log_p, hazard[:, None] * t_slope
-
-
-@dataclass(frozen=True)
-class WhereFeasible:
-    """P a + (1 - P) floor: what an acquisition is worth where P is the probability that there will be a result at
-    all (Gardner et al., ICML 2014) and a failure is worth `floor`, in the acquisition's units."""
-
-    acquisition: Acquisition
-    feasibility: Feasibility
-    floor: float
-
-    def value(self, belief: Belief, X: Array) -> Array:
-        a, log_p = self.acquisition.value(belief, X), self.feasibility.log_probability(X)
-        out: Array = self.floor + np.exp(log_p) * (a - self.floor)
-        return out
-
-    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
-        a, slope = self.acquisition.gradient(belief, X, along)
-        log_p, log_slope = self.feasibility.log_probability_gradient(X, along)
-        p, above = np.exp(log_p), a - self.floor
-        return self.floor + p * above, p[:, None] * (slope + above[:, None] * log_slope)
-
-    def coarse(self) -> WhereFeasible | None:
-        rough = self.acquisition.coarse()
-        return None if rough is None else WhereFeasible(rough, self.feasibility, self.floor)
 
 
 def _probit(sign: Array, f: Array) -> tuple[Array, Array]:

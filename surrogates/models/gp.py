@@ -3,7 +3,7 @@ fitted with hand-written gradients.
 
 Why own code: the same fit through gpytorch costs 60-80 likelihood calls of 4-8 ms each, nearly all of it Python
 overhead; here a fit of 50 points takes 4 ms where that takes 300 ms. The fitted hyper-parameters
-load into a botorch model (`surrogates.botorch_model`), whose posterior agrees.
+load into a botorch model (`surrogates.models.botorch_model`), whose posterior agrees.
 
 The kernel is k(x, x') = g(r2 over numeric columns) * exp(-r2 over one-hot columns / 2): an ARD kernel on numbers
 times a Hamming-type kernel on choices. The prior mean is the generalised-least-squares constant, which maximises
@@ -21,7 +21,7 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 from scipy.optimize import minimize
 
 from surrogates.encode import Array
-from surrogates.kernels import MIN_LENGTH, MIN_NOISE, Recipe
+from surrogates.models.kernels import MIN_LENGTH, MIN_NOISE, Recipe
 
 JITTER = 1e-8
 BAD = 1e25  # loss of a covariance that is not positive definite: the line search steps back
@@ -114,6 +114,8 @@ class Likelihood:
 class GP:
     """A fitted process. `theta` = (log length scales, log noise variance); `mean` its constant prior mean;
     `evidence` the log posterior density of theta up to the evidence's constant. Everything in standardised units."""
+
+    smooth = True
 
     def __init__(
         self,

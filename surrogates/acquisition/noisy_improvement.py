@@ -17,10 +17,11 @@ from botorch.acquisition import qLogNoisyExpectedImprovement
 from botorch.sampling import SobolQMCNormalSampler
 from linear_operator.utils.warnings import NumericalWarning
 
-from surrogates.acquisition import Belief, LogExpectedImprovement
-from surrogates.botorch_model import FLOAT, load
+from surrogates.acquisition.base import Belief
+from surrogates.acquisition.improvement import LogExpectedImprovement
 from surrogates.encode import Array
-from surrogates.gp import GP
+from surrogates.models.botorch_model import FLOAT, load
+from surrogates.models.gp import GP
 
 SAMPLES = 64
 ROWS = 512  # scored at a time: each row brings a joint posterior with all results

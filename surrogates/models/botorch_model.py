@@ -19,10 +19,10 @@ from gpytorch.priors import GammaPrior, LogNormalPrior
 from gpytorch.priors import Prior as TorchPrior
 from torch.distributions.constraints import Constraint, positive
 
-from surrogates import kernels
 from surrogates.encode import Array
-from surrogates.gp import GP
-from surrogates.kernels import MIN_LENGTH, MIN_NOISE
+from surrogates.models import kernels
+from surrogates.models.gp import GP
+from surrogates.models.kernels import MIN_LENGTH, MIN_NOISE
 
 FLOAT = torch.float64
 

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from surrogates.calibration import Diagnostics, coverage, errors
 from surrogates.encode import Array, Encoder
-from surrogates.gp import GP, Columns
-from surrogates.kernels import Matern52, Recipe, loose_noise, shared_lengths
+from surrogates.models.calibration import Diagnostics, coverage, errors
+from surrogates.models.gp import GP, Columns
+from surrogates.models.kernels import Matern52, Recipe, loose_noise, shared_lengths
+from surrogates.models.outcome import Outcome
 from surrogates.observation import Observations
-from surrogates.outcome import Outcome
 
 MOST_FITTED, MOST_KEPT = (
     400,

@@ -1,0 +1,1 @@
+"""Several objectives as one sought thing: desirability, hierarchy, scalarisation, Pareto front."""
