@@ -254,11 +254,32 @@ class GP:
         right = self._kernel(B, self._V)[0] @ self._inverse_L.T
         return self._kernel(A, B)[0] - left @ right.T
 
+    @property
+    def name(self) -> str:
+        return f"gp({self.recipe.name})"
+
+    def importance(self) -> Array:
+        """(n_lengths,): see `Model`."""
+        return _importance(self.lengths)
+
+    def noise_at(self, X: Array) -> Array:
+        """Variance (m,) of one measurement at X (m, d): the same everywhere."""
+        return np.full(len(X), self.noise)
+
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and sd (n,) of each observation (noise included) predicted from all others, hyper-parameters and
         prior mean kept (Rasmussen and Williams 2006, eq. 5.12)."""
         precision = (self._inverse_L**2).sum(axis=0)
         return self.z - self.weights / precision, np.sqrt(1.0 / precision)
+
+
+def _importance(lengths: Array) -> Array:
+    """Share of each length scale in the squared gradient of a stationary process, 1 / length^2 (n_lengths,)."""
+    if not len(lengths):
+        return lengths
+    weight = (lengths.min() / lengths) ** 2
+    share: Array = weight / weight.sum()
+    return share
 
 
 def _square_distances(a: Array, b: Array) -> Array:
