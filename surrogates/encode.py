@@ -52,6 +52,7 @@ class Encoder:
             group += [j] * width
         self.group = np.array(group, int)
         self.n_columns = len(group)
+        self.group_parameter = np.arange(len(self.parameters))
         self.numeric_columns = np.array([self.numeric[g] for g in group], bool)
         self.continuous = np.flatnonzero(~self.discrete)
         self.continuous_columns = np.array([self.columns[j].start for j in self.continuous], int)

@@ -21,3 +21,7 @@ class SpaceExhausted(SurrogateError):
 
 class UnsupportedObjectives(SurrogateError, ValueError):
     """The number of objectives is not one that the planner can model."""
+
+
+class UnsupportedMethod(SurrogateError, ValueError):
+    """The method cannot be used with what is sought or with the model that is believed in."""

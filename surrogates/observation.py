@@ -16,13 +16,17 @@ from surrogates.sampling import key
 
 @dataclass(frozen=True)
 class Observation:
-    """`value` and `sigma` (its known standard deviation) in the objective's unit; `value` is None where the
-    experiment failed and said nothing about the objective."""
+    """`values` and `sigmas` (their known standard deviations) by reading, in the reading's own unit. A reading that was
+    not obtained has no entry: results may be partial. `failed`: the candidate came to nothing, which says where
+    experiments can be carried out, and nothing about any reading."""
 
     candidate: dict[str, Value]
-    value: float | None
-    sigma: float | None
+    values: dict[str, float]
+    sigmas: dict[str, float]
     failed: bool
+
+    def value(self, reading: str) -> float | None:
+        return self.values.get(reading)
 
 
 class Observations:
@@ -34,19 +38,35 @@ class Observations:
         self._choices = {p.name: p.choices for p in space.free if p.kind == "categorical"}
 
     def add(
-        self, candidate: Mapping[str, Value], value: float | None, sigma: float | None, failed: bool
+        self,
+        candidate: Mapping[str, Value],
+        values: Mapping[str, float | None],
+        sigmas: Mapping[str, float | None] | None = None,
+        *,
+        failed: bool = False,
     ) -> Observation:
-        """Raises InvalidObservation; nothing is added then."""
-        row = Observation(self.check(candidate), _value(value, failed), _sigma(sigma), failed)
+        """A value of None is one that was not obtained. Raises InvalidObservation, also where no value is left of a
+        candidate that did not fail; nothing is added then."""
+        checked = self.check(candidate)
+        kept = {} if failed else {name: _value(name, v) for name, v in values.items() if v is not None}
+        if not kept and not failed:
+            raise InvalidObservation(
+                f"wanted a finite number of {' or '.join(values) or 'a reading'}, got none; "
+                "tell failed=True for a result without one"
+            )
+        known = {n: _sigma(n, s) for n, s in (sigmas or {}).items() if s is not None and n in kept}
+        row = Observation(checked, kept, known, failed)
         self.rows.append(row)
         return row
 
     def check(self, candidate: Mapping[str, Value]) -> dict[str, Value]:
         """The canonical candidate. It may lie outside the space's bounds (history does), but must be readable."""
-        missing = [p.name for p in self.space.free if p.name not in candidate]
+        missing = [p.name for p in self.space.free if p.name not in candidate and _chosen(p)]
         if missing:
             raise InvalidObservation(f"candidate lacks {', '.join(missing)}; got {dict(candidate)!r}")
         for p in self.space.free:
+            if p.name not in candidate:
+                continue
             got = candidate[p.name]
             if p.name in self._choices:
                 if got not in self._choices[p.name]:
@@ -59,31 +79,43 @@ class Observations:
 
     @property
     def measured(self) -> list[Observation]:
-        return [row for row in self.rows if row.value is not None]
+        """Rows with at least one value."""
+        return [row for row in self.rows if row.values]
 
-    def values(self) -> Array:
-        return np.array([row.value for row in self.measured], float)
+    def of(self, *readings: str) -> list[Observation]:
+        """Rows that have a value of every one of `readings`."""
+        return [row for row in self.rows if all(name in row.values for name in readings)]
 
-    def sigmas(self) -> Array:
-        """Known standard deviations (n,), zero where none was given."""
-        return np.array([row.sigma or 0.0 for row in self.measured], float)
+    def values(self, reading: str) -> Array:
+        """Every value (n,) of a reading, in the order told."""
+        return np.array([row.values[reading] for row in self.of(reading)], float)
+
+    def failed(self) -> Array:
+        """(n rows,) bool."""
+        return np.array([row.failed for row in self.rows], bool)
+
+    def candidates(self) -> list[dict[str, Value]]:
+        """Of every row, failed ones included."""
+        return [row.candidate for row in self.rows]
 
     def keys(self) -> set[tuple[tuple[str, Value], ...]]:
         """Of every candidate told, failed ones included."""
         return {key(row.candidate) for row in self.rows}
 
 
-def _value(value: float | None, failed: bool) -> float | None:
-    if failed:
-        return None
-    if value is None or isinstance(value, (bool, str)) or not math.isfinite(value) or abs(value) > 1.7e308:
+def _chosen(parameter: object) -> bool:
+    return getattr(parameter, "role", "chosen") == "chosen"
+
+
+def _value(name: str, value: float) -> float:
+    if isinstance(value, (bool, str)) or not math.isfinite(value) or abs(value) > 1.7e308:
         raise InvalidObservation(
-            f"wanted a finite number, got {value!r}; tell failed=True for a result without one"
+            f"{name}: wanted a finite number, got {value!r}; tell failed=True for a result without one"
         )
     return float(value)
 
 
-def _sigma(sigma: float | None) -> float | None:
-    if sigma is not None and (not math.isfinite(sigma) or sigma < 0):
-        raise InvalidObservation(f"sigma: wanted a finite number not below zero, got {sigma!r}")
-    return None if sigma is None else float(sigma)
+def _sigma(name: str, sigma: float) -> float:
+    if not math.isfinite(sigma) or sigma < 0:
+        raise InvalidObservation(f"{name}: wanted a sigma that is finite and not below zero, got {sigma!r}")
+    return float(sigma)

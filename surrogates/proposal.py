@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from campaigns.space import Value
 
 Mode = Literal["explore", "learn", "optimise"]
-MethodName = Literal["sobol", "random", "variance", "integrated_variance", "ucb", "log_ei", "log_nei"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """How to choose. `beta` weighs the sd in ucb = mean + beta * sd (maximisation form)."""
+    """How to choose: `name` is one of `campaigns.plan.METHODS` for the mode.
+
+    beta          weighs the sd in ucb = mean + beta * sd (maximisation form); "scheduled" lets it grow with the results
+    level         of `straddle`, in the objective's unit
+    trust_region  whether to search near the best only: "auto" does so in many dimensions or after many results
+    """
 
     mode: Mode = "optimise"
-    name: MethodName = "ucb"
-    beta: float = 2.0
+    name: str = "ucb"
+    beta: float | Literal["scheduled"] = 2.0
+    level: float | None = None
+    trust_region: Literal["auto", "on", "off"] = "auto"
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The closest candidate told before, by Euclidean `distance` in the unit cube."""
+    """The closest candidate told before, by Euclidean `distance` in the unit cube; `value` of the first objective."""
 
     candidate: dict[str, Value]
     value: float | None
@@ -34,8 +40,13 @@ class Proposal:
     """One candidate to measure.
 
     acquisition  what chose it; `value` is that function's value there, in standardised units
-    mean, sd     belief about the objective there, in the objective's own unit and sign; None without a model
+    mean, sd     belief about the first objective there, in its own unit and sign; None without a model
     noise_sd     what the model has learned of the spread of one measurement there, in the objective's unit
+    predictions  mean and sd of every reading that is modelled, each in its own unit
+    sensitivity  per free parameter, how much the predicted mean changes (one sd) when it alone is varied from here
+    feasible     probability that the experiment comes to a result and meets the outcome constraints; None where nothing
+                 speaks against it
+    cost         of this experiment, in the campaign's unit of cost; None where no cost is stated
     model        the surrogate, `constant` where there is none
     seed         with the number of proposals made before it, fixes every random number used
     n_observed   results that the model was fitted to
@@ -54,6 +65,10 @@ class Proposal:
     fallback: str | None = None
     nearest: Nearest | None = None
     noise_sd: float | None = None
+    predictions: dict[str, tuple[float, float]] = field(default_factory=dict)
+    sensitivity: dict[str, float] = field(default_factory=dict)
+    feasible: float | None = None
+    cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

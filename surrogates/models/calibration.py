@@ -23,8 +23,13 @@ class Diagnostics:
     loo_rmse       leave-one-out root mean square error, in the objective's unit
     loo_nrmse      that over the standard deviation of the results
     max_sd, mean_sd  of the noise-free objective over the space, in its unit
+    mean_variance  that sd squared, averaged over the space (integrated variance)
     noise_sd       learned standard deviation of one measurement, in its unit
-    length_scales  per free parameter, in units of the scaled parameter: short = it matters
+    length_scales  per free parameter, in units of the scaled parameter: short = it matters; None of a model without
+    importance     per free parameter, shares that sum to 1
+    improvement_probability, expected_improvement  of the candidate that an optimiser would choose next, over the best
+                   posterior mean so far, the latter in the objective's unit; only where a rule asks for them
+    next_cost      what that candidate costs
     """
 
     n: int
@@ -33,8 +38,13 @@ class Diagnostics:
     loo_nrmse: float | None = None
     max_sd: float | None = None
     mean_sd: float | None = None
+    mean_variance: float | None = None
     noise_sd: float | None = None
     length_scales: dict[str, float] | None = None
+    importance: dict[str, float] | None = None
+    improvement_probability: float | None = None
+    expected_improvement: float | None = None
+    next_cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

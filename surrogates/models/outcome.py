@@ -62,6 +62,14 @@ class Outcome:
         u = self.sign * (y / self.unit - self.shift) / self.scale
         return (_power(u, self.exponent) - self.center) / self.width
 
+    def backward(self, z: Array) -> Array:
+        """z (any shape) as values in the objective's unit; beyond the reach of the transform, the reach."""
+        u = np.clip(_unpower(self.center + self.width * z, self.exponent), -REACH, REACH)
+        if self.exponent == 1.0 and self.width == 1.0:
+            u = z
+        with np.errstate(over="ignore"):
+            return np.clip((self.sign * u * self.scale + self.shift) * self.unit, -LARGEST, LARGEST)
+
     def variance(self, y: Array, sigma: Array) -> Array:
         """Known standard deviations (n,) of results y (n,) as variances of z, to first order."""
         u = self.sign * (y / self.unit - self.shift) / self.scale
