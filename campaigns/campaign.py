@@ -11,28 +11,41 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints
 
 from campaigns.budget import Budget
+from campaigns.cost import Cost
 from campaigns.errors import Problem, did_you_mean, shown
+from campaigns.fidelity import Fidelity
+from campaigns.history import History
 from campaigns.limits import Limit, limit_problems
 from campaigns.model import BaseCampaignModel
-from campaigns.objective import Objective
-from campaigns.plan import METHODS, Phase, Until, plan_problems
+from campaigns.objective import Goal, Objective
+from campaigns.outcome_constraint import OutcomeConstraint
+from campaigns.plan import METHODS, Gate, Phase, Turn, Until, plan_problems
 from campaigns.recipe import Quantity, Reference, Step, recipe_problems, unused_problems
 from campaigns.schedule import QuietHours, Schedule
 from campaigns.space import Fixed, Space
+from campaigns.surrogate_choice import SurrogateChoice
 
 __all__ = [
     "METHODS",
     "Budget",
     "Campaign",
+    "Cost",
+    "Fidelity",
+    "Gate",
+    "Goal",
+    "History",
     "LabReference",
     "Limit",
     "Objective",
+    "OutcomeConstraint",
     "Phase",
     "Quantity",
     "QuietHours",
     "Reference",
     "Schedule",
     "Step",
+    "SurrogateChoice",
+    "Turn",
     "Until",
 ]
 
@@ -52,6 +65,12 @@ class Campaign(BaseCampaignModel):
     description: str = ""
     space: Space
     objectives: tuple[Objective, ...]
+    goal: Goal = "single"
+    outcome_constraints: tuple[OutcomeConstraint, ...] = ()
+    cost: Cost | None = None
+    fidelity: Fidelity | None = None
+    surrogate: SurrogateChoice = SurrogateChoice()
+    history: tuple[History, ...] = ()
     recipe: tuple[Step, ...]
     plan: tuple[Phase, ...]
     budget: Budget
@@ -68,7 +87,7 @@ class Campaign(BaseCampaignModel):
         yield from recipe_problems(steps, names=self.space.names, mixtures=mixtures)
         yield from unused_problems(self.recipe, [parameter.name for parameter in self.space.free])
         yield from objective_problems(
-            dict(enumerate(self.objectives)), n=len(self.objectives), steps=self.recipe
+            dict(enumerate(self.objectives)), n=len(self.objectives), steps=self.recipe, goal=self.goal
         )
         yield from plan_problems(dict(enumerate(self.plan)), n=len(self.plan), budget=self.budget.experiments)
         yield from limit_problems(
@@ -101,9 +120,9 @@ class Campaign(BaseCampaignModel):
 
 
 def objective_problems(
-    objectives: Mapping[int, Objective], *, n: int, steps: tuple[Step, ...] | None
+    objectives: Mapping[int, Objective], *, n: int, steps: tuple[Step, ...] | None, goal: Goal = "single"
 ) -> Iterator[Problem]:
-    """Objectives that nothing measures, and more of them than can be sought; `steps` None: the recipe is broken."""
+    """Objectives that nothing measures, and several of them without a goal; `steps` None: the recipe is broken."""
     if n == 0:
         yield Problem(
             "E207",
@@ -112,13 +131,13 @@ def objective_problems(
             got="none",
             cure="add {maximise: yield, unit: '%'}",
         )
-    if n > 1:
+    if n > 1 and goal == "single":
         yield Problem(
             "E241",
             ("objectives", 1),
-            wanted="one objective in this version",
-            got=str(n),
-            cure="keep the one that matters most; the other readings are still recorded",
+            wanted="one objective, or a goal that says what is sought among several",
+            got=f"{n} objectives without a goal",
+            cure="add 'goal: pareto', 'goal: desirability' or 'goal: hierarchy'",
         )
     if steps is None:
         return

@@ -3,63 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel
+from campaigns.until import Until
 
-Mode = Literal["explore", "learn", "optimise"]
+__all__ = ["METHODS", "PARETO_METHODS", "Gate", "Mode", "Phase", "Turn", "TurnMode", "Until", "plan_problems"]
+
+TurnMode = Literal["explore", "learn", "optimise"]
+Mode = Literal[TurnMode, "alternate"]
 # The only list of methods: the language, its JSON Schema and the planner all read it.
-METHODS: dict[Mode, tuple[str, ...]] = {
+METHODS: dict[TurnMode, tuple[str, ...]] = {
     "explore": ("sobol", "random"),
-    "learn": ("variance", "integrated_variance"),
-    "optimise": ("ucb", "log_ei", "log_nei"),
+    "learn": (
+        "variance",
+        "integrated_variance",
+        "bald",
+        "straddle",
+        "phase_boundary",
+        "novelty",
+        "model_change",
+    ),
+    "optimise": ("ucb", "log_ei", "log_nei", "log_nehvi", "parego", "thompson", "knowledge_gradient"),
 }
+# Those that seek a set of trade-offs; all others of 'optimise' seek one best value.
+PARETO_METHODS = ("log_nehvi", "parego")
+
+Beta = Annotated[float, Field(ge=0, le=1000)] | Literal["scheduled"]
+TrustRegion = Literal["auto", "on", "off"]
 
 
-class Until(BaseCampaignModel):
-    """What ends a phase early; any one that holds is enough.
+class Gate(BaseCampaignModel):
+    """The model may choose only while the coverage of its 90 % leave-one-out intervals is in [low, high].
 
-    calibrated: the share of measured values inside their own 90 % leave-one-out intervals is at least this.
-    stalled_for: so many experiments have passed without a better one.
-    variance_below: the largest predictive variance is below this (the objective's unit, squared).
-    reached: a measured value at least as good as this (the objective's unit).
+    Otherwise the next experiments are those of 'learn', or wait for the approval of a person.
     """
 
-    calibrated: float | None = Field(default=None, gt=0, lt=1)
-    stalled_for: int | None = Field(default=None, ge=1, le=1_000_000)
-    variance_below: float | None = Field(default=None, gt=0)
-    reached: float | None = None
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    otherwise: Literal["learn", "approval"] = "learn"
 
     def problems(self) -> Iterator[Problem]:
-        if all(
-            rule is None for rule in (self.calibrated, self.stalled_for, self.variance_below, self.reached)
-        ):
+        if not self.low < self.high:
+            got = f"[{self.low:g}, {self.high:g}]"
             yield Problem(
-                "E207",
-                (),
-                wanted="calibrated, stalled_for, variance_below or reached",
-                got="no rule",
-                cure="name a rule",
+                "E212",
+                ("coverage",),
+                wanted="a lower bound below the upper bound",
+                got=got,
+                cure="swap the bounds",
             )
+
+
+class Turn(BaseCampaignModel):
+    """A method and how many experiments it has before the next one's turn."""
+
+    mode: TurnMode
+    method: str
+    experiments: int = Field(ge=1, le=1_000_000)
+    beta: Beta | None = None
+    level: float | None = None
+    trust_region: TrustRegion = "auto"
+
+    def problems(self) -> Iterator[Problem]:
+        yield from method_problems(self)
 
 
 class Phase(BaseCampaignModel):
     """`experiments` is how many the phase has; `at_most` bounds a phase that `until` may end earlier.
 
     With neither, the phase goes on until its rule holds or the budget is spent. `beta` belongs to `ucb`
-    (mean + beta * sd); `batch` is how many candidates are asked for at once.
+    (mean + beta * sd), `level` to `straddle` (the first objective's unit); `batch` is how many candidates are
+    asked for at once, `replicates` how often each is made. `turns`, of 'alternate' alone, take the place of a method.
     """
 
     mode: Mode
-    method: str
+    method: str = ""
     experiments: int | None = Field(default=None, ge=1, le=1_000_000)
     at_most: int | None = Field(default=None, ge=1, le=1_000_000)
     until: Until | None = None
     batch: int = Field(default=1, ge=1, le=1000)
-    beta: float | None = Field(default=None, ge=0, le=1000)
+    beta: Beta | None = None
+    level: float | None = None
+    trust_region: TrustRegion = "auto"
+    replicates: int = Field(default=1, ge=1, le=1000)
+    gate: Gate | None = None
+    turns: tuple[Turn, ...] = ()
     timeout_s: float | None = Field(default=None, gt=0)
 
     @property
@@ -67,20 +99,43 @@ class Phase(BaseCampaignModel):
         """The most experiments the phase can have; None where only a rule or the budget ends it."""
         return self.experiments if self.experiments is not None else self.at_most
 
-    def problems(self) -> Iterator[Problem]:
-        methods = METHODS[self.mode]
-        if self.method not in methods:
-            other = next((mode for mode, known in METHODS.items() if self.method in known), None)
-            yield Problem(
-                "E250",
-                (self.mode,),
-                wanted=f"a method of '{self.mode}': {', '.join(methods)}",
-                got=shown(self.method),
-                cure=f"'{self.method}' belongs to '{other}'" if other else did_you_mean(self.method, methods),
+    def turn(self, n_asked: int) -> Turn:
+        """Whose turn experiment number `n_asked` of the phase is, counted from 0; turns come round and round.
+
+        A phase that does not alternate is one turn that lasts as long as it does.
+        """
+        return self._turn(n_asked)[0]
+
+    def left_in_turn(self, n_asked: int) -> int | None:
+        """How many experiments that turn still has, this one included; None for a phase that does not alternate."""
+        return self._turn(n_asked)[1]
+
+    def _turn(self, n_asked: int) -> tuple[Turn, int | None]:
+        if self.mode != "alternate":
+            own = Turn(
+                mode=self.mode,
+                method=self.method,
+                experiments=self.bound or self.batch,
+                beta=self.beta,
+                level=self.level,
+                trust_region=self.trust_region,
             )
-        elif self.beta is not None and self.method != "ucb":
+            return own, None
+        place = n_asked % sum(turn.experiments for turn in self.turns)
+        for turn in self.turns:
+            if place < turn.experiments:
+                return turn, turn.experiments - place
+            place -= turn.experiments
+        raise AssertionError("the place is within the turns")
+
+    def problems(self) -> Iterator[Problem]:
+        if self.mode == "alternate":
+            yield from self._turn_problems()
+        else:
+            yield from method_problems(self)
+        if self.gate is not None and self.mode != "optimise":
             yield Problem(
-                "E253", ("beta",), wanted="beta only with 'optimise: ucb'", got=f"'{self.method}'", key=True
+                "E253", ("gate",), wanted="a gate only with 'optimise'", got=f"'{self.mode}'", key=True
             )
         if self.experiments is not None and self.at_most is not None:
             yield Problem(
@@ -99,10 +154,68 @@ class Phase(BaseCampaignModel):
                 cure="write 'at_most' in place of 'experiments'",
                 key=True,
             )
-        if self.bound is not None and self.batch > self.bound:
+        for key in ("batch", "replicates"):
+            n = getattr(self, key)
+            if self.bound is not None and n > self.bound:
+                wanted = f"at most {self.bound}, as the phase has"
+                yield Problem("E253", (key,), wanted=wanted, got=shown(n))
+
+    def _turn_problems(self) -> Iterator[Problem]:
+        if len(self.turns) < 2:
             yield Problem(
-                "E253", ("batch",), wanted=f"at most {self.bound}, as the phase has", got=shown(self.batch)
+                "E207", ("alternate",), wanted="at least two turns", got=str(len(self.turns)), cure="add one"
             )
+        elif self.turns[0].mode == "explore":
+            yield Problem(
+                "E258",
+                ("alternate", 0),
+                wanted="first a turn of 'learn' or 'optimise'",
+                got="'explore'",
+                cure="explore in a phase before, or in a later turn",
+            )
+        for key in ("method", "beta", "level"):
+            if getattr(self, key) not in ("", None):
+                wanted = f"'{key}' in the turns of a phase that alternates"
+                yield Problem("E253", (key,), wanted=wanted, got="one for the phase", key=True)
+
+
+def method_problems(turn: Turn | Phase) -> Iterator[Problem]:
+    """A method that the mode does not have, and settings that the method lacks or has no use for."""
+    if turn.mode == "alternate":
+        return
+    method, methods = turn.method, METHODS[turn.mode]
+    if method not in methods:
+        other = next((mode for mode, known in METHODS.items() if method in known), None)
+        yield Problem(
+            "E250",
+            (turn.mode,),
+            wanted=f"a method of '{turn.mode}': {', '.join(methods)}",
+            got=shown(method),
+            cure=f"'{method}' belongs to '{other}'" if other else did_you_mean(method, methods),
+        )
+        return
+    if turn.beta is not None and method != "ucb":
+        yield Problem("E253", ("beta",), wanted="beta only with 'optimise: ucb'", got=f"'{method}'", key=True)
+    if turn.level is not None and method != "straddle":
+        yield Problem(
+            "E253", ("level",), wanted="level only with 'learn: straddle'", got=f"'{method}'", key=True
+        )
+    if turn.level is None and method == "straddle":
+        yield Problem(
+            "E255",
+            (turn.mode,),
+            wanted="the level whose contour is to be found",
+            got="'straddle' without a level",
+            cure="add 'level: 0.5', a value of the objective",
+        )
+    if turn.trust_region != "auto" and turn.mode != "optimise":
+        yield Problem(
+            "E253",
+            ("trust_region",),
+            wanted="trust_region only with 'optimise'",
+            got=f"'{turn.mode}'",
+            key=True,
+        )
 
 
 def plan_problems(phases: Mapping[int, Phase], *, n: int, budget: int | None) -> Iterator[Problem]:
