@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
 
+from campaigns.aim import Aim
 from campaigns.budget import Budget
 from campaigns.cost import Cost
 from campaigns.errors import Problem, did_you_mean, shown
@@ -112,6 +113,11 @@ class Campaign(BaseCampaignModel):
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The campaign that `to_json` wrote. Raises pydantic.ValidationError for anything else."""
         return cls.model_validate_json(json.dumps(data, allow_nan=False))
+
+    @property
+    def aim(self) -> Aim:
+        """What the search is for, without laboratory, plan or budget."""
+        return Aim.model_construct(**{name: getattr(self, name) for name in Aim.model_fields})
 
     @property
     def fixed(self) -> tuple[Fixed, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from campaigns.aim import Aim
 from campaigns.space import Value
@@ -15,12 +16,15 @@ from surrogates.acquisition.catalogue import Ranking, Situation, ranking
 from surrogates.acquisition.feasible import Chance, WhereFeasible
 from surrogates.encode import Array
 from surrogates.knowledge import Knowledge
+from surrogates.models.calibration import Diagnostics
 from surrogates.models.gp import GP
 from surrogates.proposal import Method
 from surrogates.region import Region
 from surrogates.search import Found, Search
 
 INCUMBENTS = 4
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 class Chooser:
@@ -47,7 +51,7 @@ class Chooser:
         self._last = self.avoid[-1] if len(self.avoid) else None
         self._believed = np.zeros((0, encoder.n_columns))  # unit rows, in the order believed
         self._ranked: Ranking | None = None
-        self.crowd = search.crowd(self.incumbents, np.random.default_rng([seed, index, 6]), self.within)
+        self.crowd = search.crowd(self.incumbents, np.random.default_rng([seed, index, 6]))
         self._believe(encoder.unit(self.pending))
 
     # -- one candidate --------------------------------------------------------
@@ -62,7 +66,6 @@ class Chooser:
             np.random.default_rng([self.seed, index]),
             self.pending,
             self.crowd,
-            self.within,
         )
         return found if self.aim.fidelity is None else self._at_its_fidelity(found, rank)
 
@@ -78,7 +81,10 @@ class Chooser:
             self._ranked = replace(self._ranked, belief=self._ranked.belief.condition(units))
 
     def _ranking(self, index: int) -> Ranking:
-        anew = self._ranked is None or self.method.name in ("thompson", "parego")  # these draw for each candidate
+        anew = self._ranked is None or self.method.name in (
+            "thompson",
+            "parego",
+        )  # these draw for each candidate
         if anew:
             base = ranking(self.method, self._situation(index))
             self._ranked = replace(base, belief=self._padded(base).condition(self._believed))
@@ -131,12 +137,16 @@ class Chooser:
             chances.append(self.knowledge.promised)
         if not chances:
             return acquisition
+        if floor is not None and len(chances) == 1:
+            return WhereFeasible(acquisition, chances[0], floor)
         from surrogates.acquisition.outcome_constraints import LogWhereFeasible, Together
 
         chance = chances[0] if len(chances) == 1 else Together(tuple(chances))
-        if floor is None:
-            return LogWhereFeasible(acquisition, chance)
-        return WhereFeasible(acquisition, chance, floor)
+        return (
+            LogWhereFeasible(acquisition, chance)
+            if floor is None
+            else WhereFeasible(acquisition, chance, floor)
+        )
 
     def chance(self, code: Array) -> float | None:
         """Probability (of one code (p,)) that there is a result and that it meets the outcome constraints."""
@@ -176,26 +186,28 @@ class Chooser:
                 at = self.aim.fidelity.target
             if at is not None:
                 whole, region.low[j], region.high[j] = False, at, at
-        from surrogates.trust_region import as_region, trust_region, wanted
-
-        sought = self.knowledge.sought
-        if self.method.mode == "optimise" and wanted(
-            self.knowledge.n, encoder.n_columns, self.method.trust_region
-        ):
-            trust = trust_region(sought.U, sought.z, sought.lengths)
-            return as_region(trust, encoder).meet(region)
         return None if whole else region
 
     def _at_its_fidelity(self, found: Found, rank: Ranking) -> Found:
         """The candidate as it is measured: at the fidelity that tells most, for its cost, of the target."""
-        from surrogates.acquisition.fidelity import choose_fidelity
-
-        raise NotImplementedError(choose_fidelity)
+        raise NotImplementedError
 
     # -- outlook ---------------------------------------------------------------
-    def outlook(self, index: int) -> dict[str, float | None]:
-        """What the next experiment may bring: the fields of `Diagnostics` that stop rules ask for."""
-        from surrogates.acquisition.improvement import log_improvement
-
-        found = self.next(index)
-        raise NotImplementedError((found, log_improvement))
+    def outlook(self, index: int, found: Diagnostics) -> Diagnostics:
+        """`found` with what the next experiment may bring, which stop rules ask for."""
+        best = self.next(index)
+        unit = self.encoder.unit(best.code[None])
+        sought = self.knowledge.sought
+        mean, sd = sought.posterior(unit)
+        at = (mean - self.knowledge.best()) / sd
+        first = next(iter(self.knowledge.readings.values()))
+        nodes = mean + sd * NODES
+        gain = np.abs(
+            first.outcome.backward(nodes) - first.outcome.backward(np.array([self.knowledge.best()]))
+        )
+        return replace(
+            found,
+            improvement_probability=float(ndtr(at[0])),
+            expected_improvement=float((gain * (nodes > self.knowledge.best()) * WEIGHTS).sum()),
+            next_cost=1.0 if self.aim.cost is None else self.cost(best.code),
+        )

@@ -19,9 +19,5 @@ class SpaceExhausted(SurrogateError):
     """Every candidate of a finite space (a table, or a small discrete space) is measured, pending or failed."""
 
 
-class UnsupportedObjectives(SurrogateError, ValueError):
-    """The number of objectives is not one that the planner can model."""
-
-
 class UnsupportedMethod(SurrogateError, ValueError):
     """The method cannot be used with what is sought or with the model that is believed in."""

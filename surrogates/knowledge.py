@@ -1,8 +1,8 @@
-"""Everything believed after the results so far: one surrogate per reading, and of them the belief about what is sought."""
+"""Everything believed after the results so far: one surrogate per reading, and the belief about what is sought."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from surrogates.acquisition.feasible import Chance
 from surrogates.encode import Array, Encoder
 from surrogates.models.base import Model
+from surrogates.models.calibration import Diagnostics
 from surrogates.models.feasibility import Feasibility
 from surrogates.models.gp import Columns
 from surrogates.models.surrogate import Surrogate
@@ -74,3 +75,11 @@ class Knowledge:
         """Highest posterior mean at a result, standardised: what noise leaves of the best one."""
         best = float(self._standing.max(initial=-np.inf))
         return best if best > -1e5 else float(self.sought.posterior(self.sought.U)[0].max())
+
+    def diagnose(self, codes: Array) -> Diagnostics:
+        """Figures of merit; `codes` (m, p) stand for the space. Of several readings those of the first, and the
+        coverage that is farthest from what it should be."""
+        found = [surrogate.diagnose(codes) for surrogate in self.readings.values()]
+        covered = [d.coverage_90 for d in found if d.coverage_90 is not None]
+        worst = max(covered, key=lambda share: abs(share - 0.9), default=None)
+        return replace(found[0], coverage_90=worst)

@@ -15,6 +15,7 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.space import Space, Value
 from surrogates import constant
+from surrogates.chooser import Chooser
 from surrogates.encode import Array
 from surrogates.errors import (
     InvalidObservation,
@@ -23,9 +24,10 @@ from surrogates.errors import (
     UnsupportedMethod,
 )
 from surrogates.explain import nearest, proposal
-from surrogates.chooser import Chooser
-from surrogates.knowledge import Knowledge, learn
+from surrogates.knowledge import Knowledge
+from surrogates.learn import learn
 from surrogates.models.calibration import Diagnostics
+from surrogates.models.gp import GP
 from surrogates.observation import Observations
 from surrogates.proposal import Method, Proposal
 from surrogates.sampling import Sampler, key
@@ -84,7 +86,9 @@ class Planner:
     @classmethod
     def after(cls, aim: Aim, *, seed: int = 0, index: int = 0, search: Search | None = None) -> Planner:
         fields = {name: getattr(aim, name) for name in Aim.model_fields}
-        return cls(fields.pop("space"), fields.pop("objectives"), seed=seed, index=index, search=search, **fields)
+        return cls(
+            fields.pop("space"), fields.pop("objectives"), seed=seed, index=index, search=search, **fields
+        )
 
     def _take_history(self) -> None:
         """Results of the same set-up are results like any other; related ones are left to the models."""
@@ -121,7 +125,9 @@ class Planner:
         sigmas = sigma if isinstance(sigma, Mapping) else {first: sigma}
         known = self.aim.readings
         if not failed and not any(name in values for name in known):
-            raise InvalidObservation(f"no value for {' or '.join(known)}; got {', '.join(values) or 'nothing'}")
+            raise InvalidObservation(
+                f"no value for {' or '.join(known)}; got {', '.join(values) or 'nothing'}"
+            )
         values = {name: values[name] for name in known if name in values}
         row = self.observations.add(candidate, values, sigmas, failed=failed)
         self._knowledge = None
@@ -136,7 +142,7 @@ class Planner:
                 return
 
     def _chosen(self, candidate: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-        context = {p.name for p in self.space.context}
+        context = {p.name for p in self.space.free if getattr(p, "role", "chosen") == "context"}
         return key({name: value for name, value in candidate.items() if name not in context})
 
     def expect(self, candidate: Mapping[str, Value]) -> None:
@@ -196,7 +202,11 @@ class Planner:
             n_observed=len(self.observations.measured),
             fallback=fallback,
         )
-        return [self._keep(replace(p, nearest=nearest(self._sampler.encoder, self.observations, self.aim.objectives[0].name, p.candidate))) for p in found]
+        encoder, first = self._sampler.encoder, self.aim.objectives[0].name
+        return [
+            self._keep(replace(p, nearest=nearest(encoder, self.observations, first, p.candidate)))
+            for p in found
+        ]
 
     def _choose(self, knowledge: Knowledge, n: int, method: Method) -> list[Proposal]:
         chooser = Chooser(self.aim, knowledge, self._search, method, self.seed, self.index, self._pending)
@@ -205,7 +215,9 @@ class Planner:
             found = chooser.next(self.index)
             if not np.isfinite(found.value):
                 raise FloatingPointError(f"{method.name} is {found.value}")
-            out.append(self._keep(proposal(found, knowledge, self.aim, method, self.seed, chooser.cost(found.code), chooser.chance(found.code))))
+            cost, feasible = chooser.cost(found.code), chooser.chance(found.code)
+            made = proposal(found, knowledge, self.aim, method, seed=self.seed, cost=cost, feasible=feasible)
+            out.append(self._keep(made))
             if not last:
                 chooser.believe(found.code)
         return out
@@ -248,7 +260,7 @@ class Planner:
             chooser = Chooser(
                 self.aim, knowledge, self._search, Method("optimise", "log_ei"), self.seed, self.index, []
             )
-            return replace(found, **chooser.outlook(self.index))
+            return chooser.outlook(self.index, found)
 
     def botorch_model(self) -> SingleTaskGP | None:
         """The fitted model for botorch (loads torch), None where there is none: inputs are the planner's unit
@@ -260,6 +272,8 @@ class Planner:
             return None
         from surrogates.models.botorch_model import load  # torch takes two seconds: only for those who ask
 
+        if not isinstance(knowledge.sought, GP):
+            raise TypeError(f"wanted a Gaussian process of one objective, got {knowledge.sought.name}")
         return load(knowledge.sought)
 
     def _believe(self) -> Knowledge | str:

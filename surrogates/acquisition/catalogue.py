@@ -36,8 +36,8 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a ranking may be made from. `stand_in(n)` gives at most n unit rows that stand for the part of the space that
-    is searched; `seed` and `index` fix every random number."""
+    """What a ranking may be made from. `stand_in(n)` gives at most n unit rows that stand for the part of the space
+    that is searched; `near` are those of the best results; `seed` and `index` fix every random number."""
 
     knowledge: Knowledge
     stand_in: Callable[[int], Array]

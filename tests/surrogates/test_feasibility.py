@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import log_ndtr, ndtr
 
 from campaigns.space import Value
-from surrogates import planner as planner_module
+from surrogates import knowledge
 from surrogates.acquisition.confidence_bound import UpperConfidenceBound
 from surrogates.acquisition.feasible import WhereFeasible
 from surrogates.encode import Array
@@ -76,7 +76,7 @@ def test_without_failures_nothing_is_weighed(space: object, monkeypatch: pytest.
     def never(*args: object) -> None:
         raise AssertionError("nothing has failed")
 
-    monkeypatch.setattr(planner_module, "Feasibility", never)
+    monkeypatch.setattr(knowledge, "Feasibility", never)
     planner = Planner(space, [SCORE])  # type: ignore[arg-type]
     for i, candidate in enumerate(design(space, 8, seed=0)):  # type: ignore[arg-type]
         planner.tell(candidate, math.sin(i))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from campaigns.aim import Aim
 from campaigns.space import Space
 from surrogates import constant, service
 from surrogates.errors import SpaceExhausted
@@ -23,13 +24,12 @@ SPACES = {"box": box(3), "mixed": mixed(), "mixture": mixture(), "pool": pool()}
 def request(space: Space, told: int = 6, **changes: Any) -> dict[str, Any]:
     values = np.random.default_rng(0).normal(size=told).tolist()
     rows = [
-        {"candidate": c, "value": None if i == 2 else v, "sigma": 0.1, "failed": i == 2}
+        {"candidate": c, "values": {} if i == 2 else {"score": {"value": v, "sigma": 0.1}}, "failed": i == 2}
         for i, (c, v) in enumerate(zip(design(space, told, seed=0), values, strict=True))
     ]
     whole = {
         "op": "propose",
-        "space": space.model_dump(mode="json"),
-        "objectives": [SCORE.model_dump(mode="json")],
+        "aim": Aim(space=space, objectives=(SCORE,)).model_dump(mode="json"),
         "observations": rows,
         "pending": design(space, 1, seed=0, index=told),
         "n": 2,
@@ -57,7 +57,12 @@ def test_the_service_and_a_planner_agree(space: Space) -> None:
     asked = request(space)
     planner = Planner(space, [SCORE], seed=5, index=7)
     for row in asked["observations"]:
-        planner.tell(row["candidate"], row["value"], sigma=row["sigma"], failed=row["failed"])
+        planner.tell(
+            row["candidate"],
+            {name: found["value"] for name, found in row["values"].items()},
+            sigma={name: found["sigma"] for name, found in row["values"].items()},
+            failed=row["failed"],
+        )
     planner.expect(asked["pending"][0])
     assert [p.to_json() for p in planner.ask(2, Method(**asked["method"]))] == handle(asked)["proposals"]
 
@@ -82,7 +87,7 @@ def test_a_table_is_read_once_and_never_mistaken_for_another(monkeypatch: pytest
     replies = [handle(asked) for asked in (other, json.loads(json.dumps(other)), one, other)]
     assert replies == [alone[1], alone[1], alone[0], alone[1]]
     assert len(read) == 2
-    one["space"]["allowed"]["rows"][0][0] += 0.001
+    one["aim"]["space"]["allowed"]["rows"][0][0] += 0.001
     handle(one)
     assert len(read) == 3 and len(service._tables) == 1
 
