@@ -10,7 +10,7 @@ from pathlib import Path
 from campaigns.constraints import AnyParameter
 from campaigns.errors import Fault, did_you_mean, shown, shown_list
 from campaigns.model import Value
-from campaigns.parameters import Categorical, Fixed, Integer
+from campaigns.parameters import Categorical, Integer, chosen
 from campaigns.table import Row
 
 MOST_ROWS = 2_000_000
@@ -28,11 +28,11 @@ class TableRefused(Exception):
 def read_table(path: Path, headers: Mapping[str, str], parameters: Sequence[AnyParameter]) -> list[Row]:
     """The distinct rows of a CSV file (UTF-8, with or without byte order mark), sorted.
 
-    `headers` maps the names of free parameters to column titles; a parameter that is not in it has a column
+    `headers` maps the names of chosen parameters to column titles; a parameter that is not in it has a column
     of its own name. Other columns are not looked at. Rows that are equal in these columns (replicates) count
     once. Raises TableRefused.
     """
-    free = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
+    free = chosen(parameters)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             return sorted(set(_rows(csv.reader(lines, strict=True), path, headers, free)))
