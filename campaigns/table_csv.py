@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from campaigns.collect import Collector
 from campaigns.constraints import AnyParameter
-from campaigns.errors import Fault, did_you_mean, shown, shown_list
+from campaigns.errors import Fault, Problem, did_you_mean, shown, shown_list
+from campaigns.errors import Path as Place
 from campaigns.model import Value
 from campaigns.parameters import Categorical, Integer, chosen
 from campaigns.table import Row
@@ -130,20 +132,40 @@ def _places(
     return places
 
 
+def plain_number(text: str) -> float | None:
+    """The finite number that the text of a cell is; None for text that is none."""
+    with suppress(ValueError):
+        value = float(text)
+        # Adding 0.0 turns -0.0, which prints differently, into 0.0.
+        return value + 0.0 if value - value == 0 and "_" not in text else None
+    return None
+
+
+def bound_file(found: Collector, name: str, tables: Mapping[str, Path], path: Place) -> Path | None:
+    """The file that the caller bound to the table `name`; None, and a fault, where there is none."""
+    if name in tables:
+        return Path(tables[name])
+    found.add(
+        Problem(
+            "E231",
+            ("table",),
+            message=f"the table '{name}' is not bound to a file",
+            wanted="a bound table",
+            got=shown_list(sorted(tables)) or "no table bound",
+            cure=f"give the file on the command line: --table {name}=PATH",
+        ),
+        path,
+    )
+    return None
+
+
 def _cell_reader(parameter: AnyParameter) -> Callable[[str], Value | None]:
     """How the text of a cell becomes a value of the parameter; None for text that cannot."""
 
-    def number(text: str) -> Value | None:
-        with suppress(ValueError):
-            value = float(text)
-            # Adding 0.0 turns -0.0, which prints differently, into 0.0.
-            return value + 0.0 if value - value == 0 and "_" not in text else None
-        return None
-
     def whole(text: str) -> Value | None:
-        value = number(text)
+        value = plain_number(text)
         return int(value) if isinstance(value, float) and value == int(value) else value
 
     if isinstance(parameter, Categorical):
         return lambda text: text or None
-    return whole if isinstance(parameter, Integer) else number
+    return whole if isinstance(parameter, Integer) else plain_number
