@@ -40,7 +40,7 @@ _NUMBERS = {"type": "object", "additionalProperties": {"type": "number"}}
 _TABLE = {
     "type": "object",
     "properties": {
-        "table": {"type": "string"},
+        "table": {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64},
         "key": {"type": "string"},
         "columns": {"type": "array", "items": {"type": "string"}, "minItems": 1},
     },
@@ -63,6 +63,17 @@ Described = Annotated[
         {
             "anyOf": [_TABLE, {"type": "object", "additionalProperties": _NUMBERS}],
             "description": "choice: numbers that describe it; or a CSV table, bound by name, with a row per choice",
+        }
+    ),
+]
+_WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 1000}
+Measured = Annotated[
+    list[Amount],
+    Field(min_length=2, max_length=1000),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "array", "items": _AMOUNT, "minItems": 2, "maxItems": 2}, _WORDS],
+            "description": "[low, high] or words",
         }
     ),
 ]
@@ -94,7 +105,7 @@ class ContinuousEntry(_ChosenEntry):
 class ContextEntry(Entry):
     """What is measured, not chosen: a number, expected between two bounds, or one of several words."""
 
-    context: Annotated[list[Amount], Field(min_length=2, max_length=1000, description="[low, high] or words")]
+    context: Measured
     unit: Unit = ""
     scale: Scale = "linear"
 
