@@ -9,34 +9,40 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from campaigns.budget import Budget
-from campaigns.build_space import SpaceParts, build_space
-from campaigns.campaign import (
-    Campaign,
-    Limit,
-    Objective,
-    Phase,
-    Quantity,
-    QuietHours,
-    Reference,
-    Schedule,
-    Step,
-    Until,
-    objective_problems,
+from campaigns.build_across import Sections, look_across
+from campaigns.build_history import build_history
+from campaigns.build_objectives import (
+    build_cost,
+    build_fidelity,
+    build_goal,
+    build_objectives,
+    build_outcome_constraints,
+    build_surrogate,
 )
+from campaigns.build_plan import build_plan
+from campaigns.build_space import build_space
+from campaigns.campaign import Campaign, Limit, Quantity, QuietHours, Reference, Schedule, Step
 from campaigns.collect import Collector
 from campaigns.errors import CampaignError, Path, Problem, did_you_mean, shown
-from campaigns.limits import limit_problems
 from campaigns.model import NAME
-from campaigns.parameters import Fixed
-from campaigns.plan import plan_problems
-from campaigns.recipe import DEVICE, Argument, recipe_problems, unused_problems
+from campaigns.recipe import DEVICE, Argument
 from campaigns.surface import campaign as surface
 from campaigns.units import begins_with_number
 from campaigns.yaml_reader import Document
 
 VERSION = 1
 _SECTIONS = ("space", "objectives", "recipe", "plan", "budget")
-_OPTIONAL = ("constraints", "allowed", "limits", "schedule")
+_OPTIONAL = (
+    "constraints",
+    "allowed",
+    "outcome_constraints",
+    "cost",
+    "fidelity",
+    "surrogate",
+    "history",
+    "limits",
+    "schedule",
+)
 _HEAD = tuple(surface.HeadEntry.model_fields)
 
 
@@ -48,13 +54,25 @@ def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
         raise CampaignError(found.faults)
     head = _head(found, data)
     parts = build_space(found, data, tables)
-    objectives = _objectives(found, data)
-    steps = _recipe(found, data)
-    phases = _plan(found, data, objectives)
+    goal = build_goal(data)
+    objectives = build_objectives(found, data)
     budget = _budget(found, data)
-    limits = _limits(found, data)
     schedule = _schedule(found, data)
-    _across(found, data, parts, objectives, steps, phases, budget, limits)
+    surrogate = build_surrogate(found, data)
+    made = Sections(
+        parts=parts,
+        objectives=objectives,
+        goal=goal,
+        outcome_constraints=build_outcome_constraints(found, data),
+        cost=build_cost(found, data, parts.parameters),
+        fidelity=build_fidelity(found, data, parts.parameters),
+        history=build_history(found, data, parts, tables),
+        steps=_recipe(found, data),
+        phases=build_plan(found, data, objectives, goal),
+        budget=budget,
+        limits=_limits(found, data),
+    )
+    look_across(found, data, made)
     if found.faults:
         raise CampaignError(found.faults)
     assert head is not None and parts.space is not None and budget is not None and schedule is not None
@@ -65,10 +83,16 @@ def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
         description=head.description,
         space=parts.space,
         objectives=tuple(objectives.values()),
-        recipe=tuple(steps.values()),
-        plan=tuple(phases.values()),
+        goal=goal,
+        outcome_constraints=tuple(made.outcome_constraints.values()),
+        cost=made.cost,
+        fidelity=made.fidelity,
+        surrogate=surrogate,
+        history=tuple(made.history.values()),
+        recipe=tuple(made.steps.values()),
+        plan=tuple(made.phases.values()),
         budget=budget,
-        limits=tuple(limits.values()),
+        limits=tuple(made.limits.values()),
         schedule=schedule,
         lab=head.lab,
         seed=head.seed,
@@ -93,24 +117,6 @@ def _head(found: Collector, data: dict[str, Any]) -> surface.HeadEntry | None:
         cure = "write 'alquimia: 1', or install the Alquimia that the file was written for"
         found.add(Problem("E205", ("alquimia",), wanted=str(VERSION), got=shown(data["alquimia"]), cure=cure))
     return found.entry(surface.HeadEntry, {key: data[key] for key in _HEAD if key in data}, ())
-
-
-def _objectives(found: Collector, data: dict[str, Any]) -> dict[int, Objective]:
-    made: dict[int, Objective] = {}
-    section = data.get("objectives")
-    for index, raw in enumerate(
-        found.sequence(section, ("objectives",)) or [] if "objectives" in data else []
-    ):
-        path: Path = ("objectives", index)
-        direction = found.kind(raw, ["maximise", "minimise"], path)
-        entry = None if direction is None else found.entry(surface.ObjectiveEntry, raw, path)
-        if entry is None:
-            continue
-        name = entry.maximise if direction == "maximise" else entry.minimise
-        objective = found.make(Objective, path, name=name, direction=direction, unit=entry.unit)
-        if objective is not None:
-            made[index] = objective
-    return made
 
 
 def _recipe(found: Collector, data: dict[str, Any]) -> dict[int, Step]:
@@ -161,59 +167,6 @@ def _argument(found: Collector, given: Any, path: Path) -> Argument | None:
         quantity = found.quantity(given, path)
         return None if quantity is None else found.make(Quantity, path, value=quantity[0], unit=quantity[1])
     return given
-
-
-def _plan(found: Collector, data: dict[str, Any], objectives: Mapping[int, Objective]) -> dict[int, Phase]:
-    made: dict[int, Phase] = {}
-    section = found.sequence(data["plan"], ("plan",)) if "plan" in data else None
-    for index, raw in enumerate(section or []):
-        path: Path = ("plan", index)
-        mode = found.kind(raw, list(surface.PHASES), path)
-        entry: Any = None if mode is None else found.entry(surface.PHASES[mode], raw, path)
-        if entry is None:
-            continue
-        timeout = None if entry.timeout is None else found.number(entry.timeout, "s", (*path, "timeout"))
-        if timeout is not None and timeout <= 0:
-            found.add(Problem("E204", wanted="a time above 0", got=shown(entry.timeout)), (*path, "timeout"))
-            continue
-        until = None if entry.until is None else _until(found, entry.until, (*path, "until"), objectives)
-        phase = found.make(
-            Phase,
-            path,
-            mode=mode,
-            method=getattr(entry, str(mode)),
-            experiments=entry.experiments,
-            at_most=entry.at_most,
-            until=until,
-            batch=entry.batch,
-            beta=getattr(entry, "beta", None),
-            timeout_s=timeout,
-        )
-        # A phase whose rule is broken would look unbounded.
-        if phase is not None and (until is None) == (entry.until is None):
-            made[index] = phase
-    return made
-
-
-def _until(
-    found: Collector, entry: surface.UntilEntry, path: Path, objectives: Mapping[int, Objective]
-) -> Until | None:
-    reached = entry.reached
-    if reached is not None:
-        unit = objectives[0].unit if 0 in objectives else ""
-        if isinstance(reached, str) and 0 not in objectives:
-            return None  # in which unit is not known, and that is a fault already
-        reached = found.number(reached, unit, (*path, "reached"))
-        if reached is None:
-            return None
-    return found.make(
-        Until,
-        path,
-        calibrated=entry.calibrated,
-        stalled_for=entry.stalled_for,
-        variance_below=entry.variance_below,
-        reached=reached,
-    )
 
 
 def _budget(found: Collector, data: dict[str, Any]) -> Budget | None:
@@ -318,41 +271,3 @@ def _time(found: Collector, text: str, path: Path) -> time | None:
     except ValueError:
         found.add(Problem("E270", wanted="a time of day, as in '22:00'", got=shown(text)), path)
         return None
-
-
-def _across(
-    found: Collector,
-    data: dict[str, Any],
-    parts: SpaceParts,
-    objectives: Mapping[int, Objective],
-    steps: Mapping[int, Step],
-    phases: Mapping[int, Phase],
-    budget: Budget | None,
-    limits: Mapping[str, Limit],
-) -> None:
-    """What the sections say of each other; a section that is broken is taken as far as it could be read."""
-
-    def entries(section: str) -> int:
-        return len(data[section]) if isinstance(data.get(section), list) else -1
-
-    whole_recipe = len(steps) == entries("recipe") > 0
-    if isinstance(data.get("space"), dict):
-        mixtures = {name: mixture.components for name, mixture in parts.mixtures.items()}
-        found.add_all(recipe_problems(steps, names=parts.names, mixtures=mixtures))
-        if whole_recipe:
-            free = [name for name, parameter in parts.parameters.items() if not isinstance(parameter, Fixed)]
-            for problem in unused_problems(list(steps.values()), free):
-                owner = next(
-                    (m.name for m in parts.mixtures.values() if problem.at[-1] in m.components), None
-                )
-                at = problem.at if owner is None else ("space", owner, "mixture", problem.at[-1])
-                found.add(Problem(**{**problem.__dict__, "at": at}))
-    n = entries("objectives")
-    if n >= 0:
-        found.add_all(
-            objective_problems(objectives, n=n, steps=tuple(steps.values()) if whole_recipe else None)
-        )
-    if entries("plan") >= 0:
-        n_budget = None if budget is None else budget.experiments
-        found.add_all(plan_problems(phases, n=entries("plan"), budget=n_budget))
-    found.add_all(limit_problems(limits, steps, parts.parameters, whole=whole_recipe))

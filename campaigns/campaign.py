@@ -12,16 +12,24 @@ from pydantic import Field, StringConstraints
 
 from campaigns.aim import Aim
 from campaigns.budget import Budget
-from campaigns.cost import Cost
-from campaigns.errors import Problem, did_you_mean, shown
-from campaigns.fidelity import Fidelity
-from campaigns.history import History
+from campaigns.cost import Cost, cost_problems
+from campaigns.errors import Problem
+from campaigns.fidelity import Fidelity, fidelity_problems
+from campaigns.goal import objective_problems, plan_goal_problems
+from campaigns.history import History, history_problems
 from campaigns.limits import Limit, limit_problems
 from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
-from campaigns.outcome_constraint import OutcomeConstraint
+from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.plan import METHODS, Gate, Phase, Turn, Until, plan_problems
-from campaigns.recipe import Quantity, Reference, Step, recipe_problems, unused_problems
+from campaigns.recipe import (
+    Quantity,
+    Reference,
+    Step,
+    context_problems,
+    recipe_problems,
+    unused_problems,
+)
 from campaigns.schedule import QuietHours, Schedule
 from campaigns.space import Fixed, Space
 from campaigns.surrogate_choice import SurrogateChoice
@@ -82,21 +90,31 @@ class Campaign(BaseCampaignModel):
 
     def problems(self) -> Iterator[Problem]:
         steps = dict(enumerate(self.recipe))
+        objectives = dict(enumerate(self.objectives))
+        phases = dict(enumerate(self.plan))
+        parameters = {parameter.name: parameter for parameter in self.space.parameters}
         mixtures = {mixture.name: mixture.components for mixture in self.space.mixtures}
+        context = [p.name for p in self.space.free if getattr(p, "role", "chosen") == "context"]
+        given = [name for step in self.recipe for name in step.gives]
         if not steps:
             yield Problem("E207", ("recipe",), wanted="at least one step", got="none")
         yield from recipe_problems(steps, names=self.space.names, mixtures=mixtures)
-        yield from unused_problems(self.recipe, [parameter.name for parameter in self.space.free])
-        yield from objective_problems(
-            dict(enumerate(self.objectives)), n=len(self.objectives), steps=self.recipe, goal=self.goal
-        )
-        yield from plan_problems(dict(enumerate(self.plan)), n=len(self.plan), budget=self.budget.experiments)
-        yield from limit_problems(
-            {limit.key: limit for limit in self.limits},
-            steps,
-            {parameter.name: parameter for parameter in self.space.parameters},
-            whole=True,
-        )
+        yield from context_problems(steps, context, whole=True)
+        yield from unused_problems(self.recipe, [p.name for p in self.space.free if p.name not in context])
+        yield from objective_problems(objectives, n=len(objectives), given=given, goal=self.goal)
+        constraints = dict(enumerate(self.outcome_constraints))
+        yield from outcome_problems(constraints, objectives, given=given)
+        if self.cost is not None:
+            yield from cost_problems(self.cost, parameters, names=self.space.names)
+        if self.fidelity is not None:
+            yield from fidelity_problems(self.fidelity, parameters, names=self.space.names)
+        sought = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
+        yield from history_problems(dict(enumerate(self.history)), self.space, sought=sought)
+        yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
+        if len(objectives) == 1 or self.goal != "single":
+            yield from plan_goal_problems(phases, self.goal)
+        limits = {limit.key: limit for limit in self.limits}
+        yield from limit_problems(limits, steps, parameters, whole=True)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -123,38 +141,3 @@ class Campaign(BaseCampaignModel):
     def fixed(self) -> tuple[Fixed, ...]:
         """The parameters whose value the file itself sets."""
         return tuple(parameter for parameter in self.space.parameters if isinstance(parameter, Fixed))
-
-
-def objective_problems(
-    objectives: Mapping[int, Objective], *, n: int, steps: tuple[Step, ...] | None, goal: Goal = "single"
-) -> Iterator[Problem]:
-    """Objectives that nothing measures, and several of them without a goal; `steps` None: the recipe is broken."""
-    if n == 0:
-        yield Problem(
-            "E207",
-            ("objectives",),
-            wanted="an objective",
-            got="none",
-            cure="add {maximise: yield, unit: '%'}",
-        )
-    if n > 1 and goal == "single":
-        yield Problem(
-            "E241",
-            ("objectives", 1),
-            wanted="one objective, or a goal that says what is sought among several",
-            got=f"{n} objectives without a goal",
-            cure="add 'goal: pareto', 'goal: desirability' or 'goal: hierarchy'",
-        )
-    if steps is None:
-        return
-    given = [name for step in steps for name in step.gives]
-    for index, objective in objectives.items():
-        if objective.name not in given:
-            yield Problem(
-                "E240",
-                ("objectives", index, objective.direction),
-                wanted="a name that a step of the recipe gives",
-                got=shown(objective.name),
-                cure=did_you_mean(objective.name, given)
-                or f"add gives: {{{objective.name}: <reading of the device>}} to the step that measures it",
-            )

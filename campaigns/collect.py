@@ -136,7 +136,7 @@ class Collector:
             self.add_all(_problems(error, model), path)
             return None
 
-    def make(self, model: type[M], path: Path, **fields: Any) -> M | None:
+    def make(self, model: type[M], path: Path, /, **fields: Any) -> M | None:
         """A value of the language, or None and its problems; `path` is the entry it was written as."""
         try:
             return model(**fields)
@@ -171,6 +171,16 @@ class Collector:
         except UnitError:
             self.add(Problem("E215", wanted=f"a unit that converts to {unit}", got=shown(raw)), path)
             return None
+
+    def distance(self, raw: Any, unit: str, path: Path) -> float | None:
+        """As `number`, of a difference: 20 degC are 20 K, and not 293.15 K."""
+        number = self.number(raw, unit, path)
+        if number is None or not isinstance(raw, str):
+            return number
+        own = parse_quantity(raw)[1]
+        # On a scale with an offset the difference of two conversions has rounding errors of the offset.
+        offset = convert(0.0, own, unit)
+        return number if offset == 0 else float(f"{number - offset:.12g}")
 
     def quantity(self, raw: str, path: Path) -> tuple[float, str] | None:
         """Text as a number with a unit, or None and a fault."""

@@ -1,53 +1,19 @@
-"""Linear constraints and mixtures: what ties the numbers of a candidate together, and whether anything is left."""
+"""Linear constraints: what ties the numbers of a candidate together, and whether anything is left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from campaigns.conditions import Conditional
 from campaigns.errors import Problem, did_you_mean, shown, shown_list
-from campaigns.model import BaseCampaignModel, Name, Value
+from campaigns.mixture import Mixture
+from campaigns.model import BaseCampaignModel, Value
 from campaigns.parameters import NUMERIC, Categorical, Continuous, Fixed, Integer, Ordinal
-from campaigns.units import known, unknown_unit
+
+PLAIN = "a parameter that is chosen in every candidate"
 
 AnyParameter = Continuous | Integer | Ordinal | Categorical | Fixed
-
-
-class Mixture(BaseCampaignModel):
-    """Continuous parameters whose values add up to `total` (all in the same `unit`), within `tolerance`."""
-
-    name: Name
-    components: tuple[str, ...]
-    total: float
-    unit: str = ""
-    tolerance: float = 1e-6
-
-    def problems(self) -> Iterator[Problem]:
-        if len(self.components) < 2:
-            yield Problem(
-                "E207", ("mixture",), wanted="at least two components", got=str(len(self.components))
-            )
-        for i, name in enumerate(self.components):
-            if name in self.components[:i]:
-                yield Problem("E211", ("mixture", name), wanted="each component once", got=shown(name))
-        if not self.total > 0:
-            yield Problem("E204", ("total",), wanted="a total above 0", got=shown(self.total))
-        if not 0 < self.tolerance < max(self.total, 0) * 0.1 + 1e-300:
-            yield Problem(
-                "E204",
-                ("tolerance",),
-                wanted="a tolerance between 0 and a tenth of the total",
-                got=shown(self.tolerance),
-            )
-        if not known(self.unit):
-            yield unknown_unit(self.unit, ("unit",))
-
-    def violation(self, candidate: Mapping[str, Value]) -> str | None:
-        got = sum(float(candidate[name]) for name in self.components)
-        if abs(got - self.total) <= self.tolerance:
-            return None
-        return (
-            f"{self.name}: {' + '.join(self.components)} wanted {self.total:.12g} {self.unit}, got {got:.12g}"
-        )
 
 
 class LinearConstraint(BaseCampaignModel):
@@ -138,12 +104,17 @@ def tie_problems(
                     got=shown(name),
                 )
             owners[name] = mixture.name
+            if part is not None and (bound := _not_plain(part)):
+                yield Problem("E228", ("space", key, "mixture", name), wanted=PLAIN, got=bound, key=True)
         found = [part for part in parts if isinstance(part, Continuous)]
+        if len(found) < len(parts):
+            continue
         low, high = sum(part.low for part in found), sum(part.high for part in found)
-        if (
-            len(found) == len(parts)
-            and not low - mixture.tolerance <= mixture.total <= high + mixture.tolerance
-        ):
+        if low - mixture.tolerance <= mixture.total <= high + mixture.tolerance:
+            bounds = {part.name: (part.low, part.high) for part in found}
+            for problem in mixture.parts_problems(bounds):
+                yield replace(problem, at=("space", key, *problem.at))
+        else:
             yield Problem(
                 "E220",
                 ("space", key, "total"),
@@ -176,8 +147,22 @@ def tie_problems(
                     cure="move a fixed value to the bound" if isinstance(parameter, Fixed) else "",
                     key=True,
                 )
+            elif parameter is not None and (bound := _not_plain(parameter)):
+                sound = False
+                yield Problem(
+                    "E228", ("constraints", index, "linear", name), wanted=PLAIN, got=bound, key=True
+                )
     if whole and sound and constraints:
         yield from _feasibility(parameters, mixtures, constraints)
+
+
+def _not_plain(parameter: AnyParameter) -> str:
+    """What keeps a parameter from being tied to others, in words; nothing where it may be."""
+    if getattr(parameter, "role", "chosen") == "context":
+        return f"'{parameter.name}', which is measured, not chosen"
+    if isinstance(parameter, Conditional) and parameter.when:
+        return f"'{parameter.name}', which has a condition"
+    return ""
 
 
 def interval(parameter: AnyParameter) -> tuple[float, float]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
+from campaigns.constraints import AnyParameter, interval
+from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
 from campaigns.model import BaseCampaignModel, Value
+from campaigns.parameters import NUMERIC, Continuous, Fixed
 
 Amount = Annotated[float, Field(ge=0)]
 
@@ -38,3 +41,68 @@ class Cost(BaseCampaignModel):
         if before is not None:
             total += sum(cost for name, cost in self.changes if candidate[name] != before[name])
         return total
+
+
+def cost_problems(
+    cost: Cost, parameters: Mapping[str, AnyParameter], *, names: Sequence[str]
+) -> Iterator[Problem]:
+    """Costs of what is not there or does not vary; `names` has the broken parameters as well."""
+    per = [(("cost", "per", name), name) for name, _ in cost.per]
+    of = [(("cost", "of", name), name) for name, _ in cost.of]
+    changes = [(("cost", "changes", name), name) for name, _ in cost.changes]
+    for at, name in (*per, *of, *changes):
+        if name not in names:
+            cure = did_you_mean(name, names)
+            wanted = "a parameter of the space"
+            yield Problem("E210", at, wanted=wanted, got=shown(name), cure=cure, key=True)
+        elif name in parameters and not _chosen(parameters[name]):
+            wanted = "a parameter that is chosen for each candidate"
+            got = "a fixed one" if isinstance(parameters[name], Fixed) else "one that is measured"
+            yield Problem("E248", at, wanted=wanted, got=f"'{name}', {got}", key=True)
+    for name, _ in cost.per:
+        parameter = parameters.get(name)
+        if parameter is not None and _chosen(parameter):
+            yield from _per_problems(parameter, ("cost", "per", name))
+    for name, costs in cost.of:
+        parameter = parameters.get(name)
+        if parameter is not None and _chosen(parameter):
+            yield from of_problems(parameter, [value for value, _ in costs], ("cost", "of", name))
+
+
+def _chosen(parameter: AnyParameter) -> bool:
+    return not isinstance(parameter, Fixed) and getattr(parameter, "role", "chosen") == "chosen"
+
+
+def _per_problems(parameter: AnyParameter, at: Path) -> Iterator[Problem]:
+    if not isinstance(parameter, NUMERIC):
+        cure = f"write the cost of each choice under 'of: {{{parameter.name}: …}}'"
+        wanted = "a parameter that is a number"
+        yield Problem("E248", at, wanted=wanted, got=f"'{parameter.name}'", cure=cure, key=True)
+    elif interval(parameter)[0] < 0:
+        yield Problem(
+            "E248",
+            at,
+            wanted="a parameter that is never below 0, as a cost may not be",
+            got=f"'{parameter.name}' from {interval(parameter)[0]:.12g}",
+            key=True,
+        )
+
+
+def of_problems(parameter: AnyParameter, values: Sequence[Value], at: Path) -> Iterator[Problem]:
+    """Costs of single values where there are none, or of values that the parameter cannot have."""
+    if isinstance(parameter, Continuous):
+        cure = f"write the cost of one unit under 'per: {{{parameter.name}: …}}'"
+        wanted = "a parameter of choices, levels or whole numbers"
+        yield Problem("E248", at, wanted=wanted, got=f"'{parameter.name}'", cure=cure, key=True)
+        return
+    for value in values:
+        if parameter.violation(value) is not None:
+            known = getattr(parameter, "choices", getattr(parameter, "levels", ()))
+            yield Problem(
+                "E248",
+                (*at, str(value)),
+                wanted=f"a value that '{parameter.name}' can have",
+                got=shown(value),
+                cure=did_you_mean(str(value), map(str, known)) if known else shown_list(interval(parameter)),
+                key=True,
+            )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from campaigns.errors import Problem, shown
+from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Name
+from campaigns.objective import Objective
 from campaigns.units import known, unknown_unit
 
 
@@ -35,3 +36,42 @@ class OutcomeConstraint(BaseCampaignModel):
         return (self.at_least is None or value >= self.at_least) and (
             self.at_most is None or value <= self.at_most
         )
+
+
+def outcome_problems(
+    constraints: Mapping[int, OutcomeConstraint],
+    objectives: Mapping[int, Objective],
+    *,
+    given: list[str] | None,
+) -> Iterator[Problem]:
+    """Constraints on what nothing measures, twice on one name, or in another unit than the objective of that name.
+
+    `given` are the names that the recipe gives; None: the recipe is broken.
+    """
+    units = {objective.name: objective.unit for objective in objectives.values()}
+    seen: set[str] = set()
+    for index, constraint in constraints.items():
+        at = ("outcome_constraints", index)
+        if given is not None and constraint.name not in given:
+            yield Problem(
+                "E247",
+                (*at, "reading"),
+                wanted="a name that a step of the recipe gives",
+                got=shown(constraint.name),
+                cure=did_you_mean(constraint.name, given)
+                or f"add gives: {{{constraint.name}: <reading of the device>}} to the step that measures it",
+            )
+        if constraint.name in seen:
+            cure = "write both bounds in one entry"
+            wanted = "each reading constrained once"
+            yield Problem("E211", (*at, "reading"), wanted=wanted, got=shown(constraint.name), cure=cure)
+        seen.add(constraint.name)
+        unit = units.get(constraint.name, constraint.unit)
+        if unit != constraint.unit:
+            yield Problem(
+                "E215",
+                (*at, "unit"),
+                wanted=f"the unit of the objective '{constraint.name}', {unit or 'none'}",
+                got=constraint.unit or "none",
+                cure="bounds may be text with a unit of their own",
+            )

@@ -103,3 +103,31 @@ def unused_problems(steps: Sequence[Step], names: Sequence[str]) -> Iterator[Pro
                 cure=f"add it to a step's 'with', as in {{argument: ${name}}}, or take it out of the space",
                 key=True,
             )
+
+
+def context_problems(steps: Mapping[int, Step], names: Sequence[str], *, whole: bool) -> Iterator[Problem]:
+    """What is measured and not chosen must be given by a step, and cannot be asked of one; `names` are such.
+
+    `whole` says that `steps` is the whole recipe.
+    """
+    given = [name for step in steps.values() for name in step.gives]
+    for name in names:
+        if whole and name not in given:
+            yield Problem(
+                "E264",
+                ("space", name),
+                wanted="a step of the recipe that gives it, as a context is measured",
+                got="none",
+                cure=f"add gives: {{{name}: <reading of the device>}} to the step that measures it",
+                key=True,
+            )
+    for index, step in steps.items():
+        for argument, value in step.arguments.items():
+            if isinstance(value, Reference) and value.parameter in names:
+                yield Problem(
+                    "E265",
+                    ("recipe", index, "with", argument),
+                    wanted="a parameter that is chosen",
+                    got=f"${value.parameter}, a context",
+                    cure="a context is measured: no action can be given its value beforehand",
+                )

@@ -7,25 +7,32 @@ cannot drift apart. What several values mean together (references, units, bounds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
 from campaigns.build import VERSION
 from campaigns.model import NAME
 from campaigns.recipe import DEVICE
-from campaigns.surface import campaign, space
+from campaigns.surface import campaign, plan, sought, space
 from campaigns.surface.entry import Entry
+from campaigns.surrogate_choice import ModelName
 
 SCHEMA_ID = "urn:alquimia:campaign:1"
 _REF = "#/$defs/{model}"
 _LIMIT_KEY = rf"{DEVICE[:-1]}(\.{NAME[1:-1]}){{1,2}}$"
 _ENTRIES: tuple[type[Entry], ...] = (
     *space.PARAMETERS.values(),
-    *campaign.PHASES.values(),
+    *plan.PHASES.values(),
+    *plan.TURNS.values(),
     *space.ALLOWED.values(),
-    space.ConstraintEntry,
-    campaign.ObjectiveEntry,
+    *space.CONSTRAINTS.values(),
+    sought.ObjectiveEntry,
+    sought.OutcomeConstraintEntry,
+    sought.CostEntry,
+    sought.FidelityEntry,
+    sought.SurrogateEntry,
+    sought.HistoryEntry,
     campaign.StepEntry,
     campaign.BudgetEntry,
     campaign.LimitEntry,
@@ -40,7 +47,11 @@ def json_schema() -> dict[str, Any]:
     definitions = {name: _without_titles(definition) for name, definition in shared["$defs"].items()}
     head = definitions.pop("HeadEntry")
     objective = definitions["ObjectiveEntry"]
-    objective["oneOf"] = [{"required": ["maximise"]}, {"required": ["minimise"]}]
+    objective["oneOf"] = [
+        *({"required": [way]} for way in ("maximise", "minimise")),
+        {"required": ["match", "target"]},
+    ]
+    definitions["AlternateEntry"]["properties"]["alternate"]["items"] = _one_of(plan.TURNS)
     properties: dict[str, Any] = {
         "alquimia": {"const": VERSION, "description": "version of the language"},
         **{key: value for key, value in head["properties"].items() if key != "alquimia"},
@@ -51,11 +62,19 @@ def json_schema() -> dict[str, Any]:
             "minProperties": 1,
             "description": "what may be varied: name -> one kind of parameter",
         },
-        "constraints": {"type": "array", "items": _ref(space.ConstraintEntry)},
+        "constraints": {"type": "array", "items": _one_of(space.CONSTRAINTS)},
         "allowed": {**_one_of(space.ALLOWED), "description": "the only candidates allowed"},
-        "objectives": {"type": "array", "items": _ref(campaign.ObjectiveEntry), "minItems": 1, "maxItems": 1},
+        "objectives": {"type": "array", "items": _ref(sought.ObjectiveEntry), "minItems": 1},
+        "outcome_constraints": {"type": "array", "items": _ref(sought.OutcomeConstraintEntry)},
+        "cost": _ref(sought.CostEntry),
+        "fidelity": _ref(sought.FidelityEntry),
+        "surrogate": {
+            "oneOf": [{"enum": list(get_args(ModelName))}, _ref(sought.SurrogateEntry)],
+            "description": "the model of the results",
+        },
+        "history": {"type": "array", "items": _ref(sought.HistoryEntry)},
         "recipe": {"type": "array", "items": _ref(campaign.StepEntry), "minItems": 1},
-        "plan": {"type": "array", "items": _one_of(campaign.PHASES), "minItems": 1},
+        "plan": {"type": "array", "items": _one_of(plan.PHASES), "minItems": 1},
         "budget": _ref(campaign.BudgetEntry),
         "limits": {
             "type": "object",

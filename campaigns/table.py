@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-from campaigns.constraints import AnyParameter, LinearConstraint, Mixture
+from campaigns.conditions import Conditional
+from campaigns.constraints import AnyParameter, LinearConstraint
 from campaigns.errors import Problem, did_you_mean, shown, shown_list
+from campaigns.mixture import Mixture
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import Categorical, Fixed, Integer
+from campaigns.parameters import Categorical, Integer, chosen
 
 Row = tuple[Value, ...]
 # Measured compositions are rounded (99.9 % and 100.1 % are 100 %); a sum further off is a wrong column.
@@ -45,7 +47,8 @@ def _rows(given: Any) -> tuple[Row, ...]:
 
 
 class Table(BaseCampaignModel):
-    """`rows` hold one value per name in `columns`, in that order; the columns name every parameter that is not fixed.
+    """`rows` hold one value per name in `columns`, in that order; the columns name every parameter that is chosen
+    (neither fixed nor a context).
 
     Rows come sorted and each once, so that the same set of rows always has the same fingerprint.
     """
@@ -91,14 +94,14 @@ def table_problems(
     table: Table, parameters: Sequence[AnyParameter], mixtures: Sequence[Mixture], *, most: int = 20
 ) -> Iterator[Problem]:
     """Whether every row is a candidate of the space; linear constraints narrow a table and are no problem here."""
-    free = {parameter.name: parameter for parameter in parameters if not isinstance(parameter, Fixed)}
+    free = {parameter.name: parameter for parameter in chosen(parameters)}
     missing = [name for name in free if name not in table.columns]
     surplus = [name for name in table.columns if name not in free]
     if missing or surplus:
         yield Problem(
             "E230",
             ("allowed",),
-            wanted=f"a column for each free parameter ({shown_list(free)})",
+            wanted=f"a column for each chosen parameter ({shown_list(free)})",
             got=shown_list(table.columns),
             cure=did_you_mean(surplus[0], free) if surplus else f"add {shown_list(missing)}",
         )
@@ -127,6 +130,7 @@ def table_problems(
             )
     if said:
         return
+    yield from _inactive_problems(table, free)
     for mixture in mixtures:
         places = [table.columns.index(name) for name in mixture.components if name in table.columns]
         slack = max(mixture.tolerance, ROUNDING * abs(mixture.total))
@@ -140,6 +144,30 @@ def table_problems(
                     wanted=f"{' + '.join(mixture.components)} near {mixture.total:.12g}",
                     got=shown(got),
                     cure="look whether the columns are the right ones",
+                )
+                break
+            sentence = mixture.violation(dict(zip(table.columns, row, strict=True)), rounded=True)
+            if sentence is not None:
+                wanted, _, other = sentence.partition("wanted ")[2].partition(", got ")
+                yield Problem("E233", ("allowed",), message=f"row {number}", wanted=wanted, got=other)
+                break
+
+
+def _inactive_problems(table: Table, free: Mapping[str, AnyParameter]) -> Iterator[Problem]:
+    """The first row in which a parameter whose condition does not hold has another value than it has then."""
+    for name, parameter in free.items():
+        if not isinstance(parameter, Conditional) or not parameter.when:
+            continue
+        place, value = table.columns.index(name), parameter.inactive
+        for number, row in enumerate(table.rows, start=1):
+            if row[place] != value and not parameter.active(dict(zip(table.columns, row, strict=True))):
+                yield Problem(
+                    "E233",
+                    ("allowed",),
+                    message=f"row {number}",
+                    wanted=f"{shown(value)} for {name}, whose condition does not hold there",
+                    got=shown(row[place]),
+                    cure=f"write {shown(value)}, or say 'otherwise:'",
                 )
                 break
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from campaigns.collect import Collector
 from campaigns.constraints import AnyParameter
-from campaigns.errors import Fault, did_you_mean, shown, shown_list
+from campaigns.errors import Fault, Problem, did_you_mean, shown, shown_list
+from campaigns.errors import Path as Place
 from campaigns.model import Value
-from campaigns.parameters import Categorical, Fixed, Integer
+from campaigns.parameters import Categorical, Integer, chosen
 from campaigns.table import Row
 
 MOST_ROWS = 2_000_000
@@ -28,11 +30,11 @@ class TableRefused(Exception):
 def read_table(path: Path, headers: Mapping[str, str], parameters: Sequence[AnyParameter]) -> list[Row]:
     """The distinct rows of a CSV file (UTF-8, with or without byte order mark), sorted.
 
-    `headers` maps the names of free parameters to column titles; a parameter that is not in it has a column
+    `headers` maps the names of chosen parameters to column titles; a parameter that is not in it has a column
     of its own name. Other columns are not looked at. Rows that are equal in these columns (replicates) count
     once. Raises TableRefused.
     """
-    free = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
+    free = chosen(parameters)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             return sorted(set(_rows(csv.reader(lines, strict=True), path, headers, free)))
@@ -130,20 +132,40 @@ def _places(
     return places
 
 
+def plain_number(text: str) -> float | None:
+    """The finite number that the text of a cell is; None for text that is none."""
+    with suppress(ValueError):
+        value = float(text)
+        # Adding 0.0 turns -0.0, which prints differently, into 0.0.
+        return value + 0.0 if value - value == 0 and "_" not in text else None
+    return None
+
+
+def bound_file(found: Collector, name: str, tables: Mapping[str, Path], path: Place) -> Path | None:
+    """The file that the caller bound to the table `name`; None, and a fault, where there is none."""
+    if name in tables:
+        return Path(tables[name])
+    found.add(
+        Problem(
+            "E231",
+            ("table",),
+            message=f"the table '{name}' is not bound to a file",
+            wanted="a bound table",
+            got=shown_list(sorted(tables)) or "no table bound",
+            cure=f"give the file on the command line: --table {name}=PATH",
+        ),
+        path,
+    )
+    return None
+
+
 def _cell_reader(parameter: AnyParameter) -> Callable[[str], Value | None]:
     """How the text of a cell becomes a value of the parameter; None for text that cannot."""
 
-    def number(text: str) -> Value | None:
-        with suppress(ValueError):
-            value = float(text)
-            # Adding 0.0 turns -0.0, which prints differently, into 0.0.
-            return value + 0.0 if value - value == 0 and "_" not in text else None
-        return None
-
     def whole(text: str) -> Value | None:
-        value = number(text)
+        value = plain_number(text)
         return int(value) if isinstance(value, float) and value == int(value) else value
 
     if isinstance(parameter, Categorical):
         return lambda text: text or None
-    return whole if isinstance(parameter, Integer) else number
+    return whole if isinstance(parameter, Integer) else plain_number

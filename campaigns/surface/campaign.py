@@ -1,24 +1,15 @@
-"""All other sections as they are written: head, objectives, recipe, plan, budget, limits, schedule."""
+"""The other sections as they are written: head, recipe, budget, limits, schedule."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from campaigns.campaign import CAMPAIGN_NAME, LAB
 from campaigns.model import NAME
-from campaigns.plan import METHODS
 from campaigns.recipe import DEVICE
-from campaigns.surface.entry import Amount, Argument, Count, Entry, Name, Unit
-
-
-class ObjectiveEntry(Entry):
-    """What is sought, by the name that a step of the recipe gives it."""
-
-    maximise: Name | None = None
-    minimise: Name | None = None
-    unit: Unit = ""
+from campaigns.surface.entry import Amount, Argument, Count, Entry, Name
 
 
 class StepEntry(Entry):
@@ -32,42 +23,6 @@ class StepEntry(Entry):
     gives: Annotated[
         dict[Name, Name], Field(default_factory=dict, description="measured name: reading of the device")
     ]
-
-
-class UntilEntry(Entry):
-    """What ends a phase early; any one rule that holds is enough."""
-
-    calibrated: Annotated[float | None, Field(gt=0, lt=1)] = None
-    stalled_for: Count | None = None
-    variance_below: Annotated[float | None, Field(gt=0)] = None
-    reached: Amount = None
-
-
-class _PhaseEntry(Entry):
-    experiments: Count | None = None
-    at_most: Count | None = None
-    until: UntilEntry | None = None
-    batch: Annotated[int, Field(ge=1, le=1000)] = 1
-    timeout: Amount = None
-
-
-class ExploreEntry(_PhaseEntry):
-    """Cover the space before anything is known."""
-
-    explore: Annotated[str, Field(json_schema_extra={"enum": list(METHODS["explore"])})]
-
-
-class LearnEntry(_PhaseEntry):
-    """Measure where the model knows least."""
-
-    learn: Annotated[str, Field(json_schema_extra={"enum": list(METHODS["learn"])})]
-
-
-class OptimiseEntry(_PhaseEntry):
-    """Measure where the best may be."""
-
-    optimise: Annotated[str, Field(json_schema_extra={"enum": list(METHODS["optimise"])})]
-    beta: Annotated[float | None, Field(ge=0, le=1000)] = None
 
 
 class BudgetEntry(Entry):
@@ -107,8 +62,9 @@ class HeadEntry(Entry):
     alquimia: int
     campaign: Annotated[str, Field(pattern=CAMPAIGN_NAME, max_length=100)]
     description: Annotated[str, Field(max_length=10_000)] = ""
+    goal: Annotated[
+        Literal["pareto", "desirability", "hierarchy"] | None,
+        Field(description="what is sought among several objectives"),
+    ] = None
     lab: Annotated[str, Field(pattern=LAB, max_length=200)]
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
-
-
-PHASES: dict[str, type[Entry]] = {"explore": ExploreEntry, "learn": LearnEntry, "optimise": OptimiseEntry}

@@ -29,6 +29,16 @@ def _amount(value: Any) -> Any:
     return value
 
 
+def _beta(value: Any) -> Any:
+    if value == "scheduled":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refuse("E203", wanted="a number from 0 to 1000, or 'scheduled'", got=value)
+    if not 0 <= value <= 1000:
+        raise refuse("E204", wanted="a number from 0 to 1000, or 'scheduled'", got=value)
+    return float(value)
+
+
 def _argument(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) != {"text"} or not isinstance(value["text"], str):
@@ -41,6 +51,7 @@ _AMOUNT = {
     "oneOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?(\d|\.\d)"}],
     "description": "a number, or a number with its unit ('80 degC')",
 }
+_BETA = {"oneOf": [{"type": "number", "minimum": 0, "maximum": 1000}, {"const": "scheduled"}]}
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _ARGUMENT = {
     "oneOf": [
@@ -55,6 +66,7 @@ _ARGUMENT = {
     "description": "$parameter, a quantity ('2000 rpm'), or a value; {text: '…'} for text that looks like one of these",
 }
 Amount = Annotated[Any, PlainValidator(_amount), WithJsonSchema(_AMOUNT)]
+Beta = Annotated[Any, PlainValidator(_beta), WithJsonSchema(_BETA)]
 Scalar = Annotated[Any, PlainValidator(_scalar), WithJsonSchema(_SCALAR)]
 Argument = Annotated[Any, PlainValidator(_argument), WithJsonSchema(_ARGUMENT)]
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]

@@ -11,6 +11,7 @@ import pytest
 from campaigns.campaign import METHODS, Quantity, Reference
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads
+from campaigns.plan import PARETO_METHODS
 from campaigns.space import Continuous, Fixed
 
 Bend = Callable[..., str]
@@ -107,8 +108,12 @@ def test_every_method_can_be_asked_for(base: str) -> None:
     for mode, methods in METHODS.items():
         for method in methods:
             plan = [] if mode == "explore" else ["{explore: sobol, experiments: 4}"]
-            text = ", ".join([*plan, f"{{{mode}: {method}}}"])
-            assert loads(base, overrides=[f"plan=[{text}]"]).plan[-1].method == method
+            level = ", level: 50 %" if method == "straddle" else ""
+            text = ", ".join([*plan, f"{{{mode}: {method}{level}}}"])
+            two = ["goal=pareto", "objectives=[{maximise: y}, {minimise: z}]", "recipe.0.gives.z=other"]
+            goal = two if method in PARETO_METHODS else []
+            phase = loads(base, overrides=[*goal, f"plan=[{text}]"]).plan[-1]
+            assert (phase.mode, phase.method, phase.level) == (mode, method, 50.0 if level else None)
 
 
 def test_all_faults_at_once_in_the_order_of_the_file(bent: Bend, faults: Faults) -> None:

@@ -15,7 +15,7 @@ import pytest
 from campaigns.errors import CampaignError
 from campaigns.load import library, library_text
 from campaigns.schema import json_schema
-from campaigns.surface import campaign, space
+from campaigns.surface import plan, space
 from campaigns.yaml_reader import read
 
 
@@ -91,7 +91,7 @@ def test_faults_of_meaning_meet_it() -> None:
 
 
 def test_every_key_of_the_language_is_in_it() -> None:
-    for entry in (*space.PARAMETERS.values(), *campaign.PHASES.values(), *space.ALLOWED.values()):
+    for entry in (*space.PARAMETERS.values(), *plan.PHASES.values(), *space.ALLOWED.values()):
         properties = SCHEMA["$defs"][entry.__name__]["properties"]
         assert set(properties) == {field.alias or name for name, field in entry.model_fields.items()}
 

@@ -1,0 +1,75 @@
+"""What is sought, as it is written: objectives, constraints on outcomes, cost, fidelity, surrogate, history."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from campaigns.surface.entry import Amount, Entry, Name, Unit
+from campaigns.surface.space import TableEntry
+from campaigns.surrogate_choice import ModelName, NoiseName
+
+
+class ObjectiveEntry(Entry):
+    """What is sought, by the name that a step of the recipe gives it."""
+
+    maximise: Name | None = None
+    minimise: Name | None = None
+    match: Name | None = None
+    unit: Unit = ""
+    target: Annotated[Amount, Field(description="the value to match")] = None
+    worst: Annotated[Amount, Field(description="the value that is worth nothing")] = None
+    best: Annotated[Amount, Field(description="the value beyond which more is worth nothing more")] = None
+    tolerance: Annotated[
+        Amount,
+        Field(description="of 'match': the distance that is borne; else the share given up in a hierarchy"),
+    ] = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    reference: Annotated[Amount, Field(description="the value from which hypervolume is measured")] = None
+
+
+class OutcomeConstraintEntry(Entry):
+    """Bounds that a reading should keep."""
+
+    reading: Name
+    unit: Unit = ""
+    at_least: Amount = None
+    at_most: Amount = None
+
+
+class CostEntry(Entry):
+    """What an experiment costs, as far as it depends on the candidate."""
+
+    base: Amount = 1.0
+    unit: Annotated[str, Field(max_length=60, description="a unit, or any word: min, EUR")] = ""
+    per: Annotated[
+        dict[Name, Amount], Field(default_factory=dict, description="parameter: cost of one unit of it")
+    ]
+    of: Annotated[
+        dict[Name, dict[str, Amount]], Field(default_factory=dict, description="parameter: {value: cost}")
+    ]
+    changes: Annotated[
+        dict[Name, Amount], Field(default_factory=dict, description="parameter: cost of changing it")
+    ]
+
+
+class FidelityEntry(Entry):
+    """The parameter that says how well is measured, and its value at which results count."""
+
+    parameter: Name
+    target: Amount
+
+
+class SurrogateEntry(Entry):
+    """The model of the results."""
+
+    model: ModelName = "gp"
+    noise: NoiseName = "normal"
+
+
+class HistoryEntry(TableEntry):
+    """Earlier experiments, as rows of a CSV table that the caller binds by name (never by path)."""
+
+    gives: Annotated[dict[Name, str], Field(min_length=1, description="measured name: CSV header")]
+    related: Annotated[bool, Field(description="from another set-up, whose results resemble these")] = False
