@@ -10,11 +10,13 @@ from typing import Any
 import structlog
 
 from campaigns.campaign import Campaign as CampaignFile
+from campaigns.parameters import Categorical, Parameter
+from campaigns.space import Value
 from orchestrator import rules
 from orchestrator.brain.client import Brain, BrainFailed
 from orchestrator.decide import CAMPAIGN, Ask
 from orchestrator.events import Event
-from orchestrator.lab import LabState
+from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Campaign, Experiment
 from orchestrator.records import ProposalRecord
 
@@ -33,6 +35,7 @@ class Advice:
     ask: Ask
     proposals: list[Mapping[str, Any]]
     diagnostics: Mapping[str, Any] | None
+    gated: str = ""  # why the gate of the phase is shut
     failure: str = ""  # why the brain did not answer
     exhausted: str = ""  # no candidate is left
 
@@ -58,9 +61,9 @@ class Adviser:
     async def advise(self, ask: Ask, request: Mapping[str, Any], campaign: CampaignFile) -> Advice:
         """Candidates for `ask`, from its `question`. Always answers: a brain that fails is replaced by the belief
         that cannot."""
-        phase = campaign.plan[ask.phase]
-        if phase.mode == "explore" and not ask.diagnose:
-            return await asyncio.to_thread(_explore, ask, campaign, request, phase.method, None)
+        mode, design = request["method"]["mode"], request["method"]["name"]
+        if mode == "explore" and not ask.diagnose:
+            return await asyncio.to_thread(_explore, ask, campaign, request, design, None)
         try:
             reply = await self.brain.ask(request, within_s=self._within_s)
             if "exhausted" in reply:
@@ -68,7 +71,7 @@ class Adviser:
             return _checked(reply, ask)
         except BrainFailed as failed:
             log.warning("the planner did not answer", reason=str(failed))
-            design = phase.method if phase.mode == "explore" else "sobol"
+            design = design if mode == "explore" else "sobol"
             why = f"the planner failed: {failed}"
             advice = await asyncio.to_thread(_explore, ask, campaign, request, design, why)
             return replace(advice, failure=str(failed))
@@ -90,7 +93,10 @@ def _checked(reply: Mapping[str, Any], ask: Ask) -> Advice:
             raise BrainFailed(f"it did not say the {', '.join(sorted(missing))} of a proposal")
     if diagnostics is not None and not isinstance(diagnostics, dict):
         raise BrainFailed("it gave a diagnosis that is none")
-    return Advice(ask, proposals[: ask.n], diagnostics)
+    gated = reply.get("gated")
+    if gated is not None and not isinstance(gated, str):
+        raise BrainFailed("it gave a reason for the gate that is no sentence")
+    return Advice(ask, proposals[: ask.n], diagnostics, gated=gated or "")
 
 
 def _explore(
@@ -104,7 +110,7 @@ def _explore(
         try:
             proposals = propose(
                 campaign.space, n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
-                mode=campaign.plan[ask.phase].mode, n_observed=len(request["observations"]), fallback=fallback,
+                mode=request["method"]["mode"], n_observed=len(request["observations"]), fallback=fallback,
             )  # fmt: skip
         except SpaceExhausted as error:
             exhausted = str(error)
@@ -118,43 +124,65 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
 
     It is made in the very turn that decided to ask: `ask.read_to` is what it has read.
     """
-    objective = campaign.objectives[0]
     observations, pending = [], []
     for experiment in state.experiments.values():
-        measured = experiment.state is Experiment.MEASURED
-        infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
-        # A candidate that is not even in the space says nothing about it, and no model could read it.
-        refused = experiment.state is Experiment.REJECTED and not campaign.space.violations(
-            experiment.candidate
-        )
-        if measured or infeasible or refused:
-            value = experiment.values[objective.name] if measured else None
-            observations.append(
-                {
-                    "candidate": experiment.candidate,
-                    "value": None if value is None else value.value,
-                    "sigma": None if value is None else value.sigma,
-                    "failed": not measured,
-                }
-            )
+        row = _observation(experiment, campaign)
+        if row is not None:
+            observations.append(row)
         elif not experiment.over:
             pending.append(experiment.candidate)
-    phase = campaign.plan[ask.phase]
+    phase, turn = campaign.plan[ask.phase], rules.turn(state, campaign)
+    method = {
+        "mode": turn.mode,
+        "name": turn.method,
+        "beta": 2.0 if turn.beta is None else turn.beta,
+        "level": turn.level,
+        "trust_region": turn.trust_region,
+    }
+    # What a person let pass at the gate, by continuing the campaign, is not held up again before the next result.
+    passed = phase.gate is None or (phase.gate.otherwise == "approval" and state.gated_at_n == state.n_told)
     return {
         "op": "propose",
-        "space": campaign.space.model_dump(mode="json"),
-        "objectives": [o.model_dump(mode="json") for o in campaign.objectives],
+        "aim": campaign.aim.model_dump(mode="json"),
         "observations": observations,
         "pending": pending,
         "n": ask.n,
-        "method": {
-            "mode": phase.mode,
-            "name": phase.method,
-            "beta": 2.0 if phase.beta is None else phase.beta,
-        },
+        "method": method,
+        "gate": None if passed or phase.gate is None else {"low": phase.gate.low, "high": phase.gate.high},
+        "outlook": rules.needs_outlook(campaign.plan[ask.phase]),
         "seed": campaign.seed,
         "index": len(state.experiments),
     }
+
+
+def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[str, Any] | None:
+    """What an experiment teaches: its readings, all or some; that it cannot be made; or nothing (None).
+
+    Contexts are what was measured of them, not what was assumed. A device that was busy, or broke, teaches nothing.
+    """
+    infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
+    # A candidate that is not even in the space says nothing about it, and no model could read it.
+    refused = experiment.state is Experiment.REJECTED and not campaign.space.violations(experiment.candidate)
+    failed = infeasible or refused
+    values = {
+        name: {"value": measured.value, "sigma": measured.sigma}
+        for name, measured in experiment.values.items()
+        if name in campaign.aim.readings
+    }
+    if not (experiment.over and (values or failed)):
+        return None
+    candidate = dict(experiment.candidate)
+    for parameter in campaign.space.context:
+        if parameter.name in experiment.values:
+            candidate[parameter.name] = _context(parameter, experiment.values[parameter.name].value)
+    return {"candidate": candidate, "values": {} if failed else values, "failed": failed}
+
+
+def _context(parameter: Parameter, measured: float) -> Value:
+    """A measured context as a value of its parameter; a device reports a word as its number in the list, from 0."""
+    if isinstance(parameter, Categorical):
+        return parameter.choices[min(max(round(measured), 0), len(parameter.choices) - 1)]
+    return measured
 
 
 def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator[Event]:
@@ -172,10 +200,24 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
         told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.ask.n_told)
         if advice.ask.diagnose and rules.phase_over(told, campaign) is not None:
             return  # the answer itself ends the phase: its candidates were chosen by the wrong method
-    number = len(state.experiments)
+    rule, phase = advice.ask.rule, campaign.plan[advice.ask.phase]
+    if advice.gated:
+        otherwise = phase.gate.otherwise if phase.gate is not None else "learn"
+        yield Event(
+            "model",
+            "model.gated",
+            {"n_told": advice.ask.n_told, "reason": advice.gated, "otherwise": otherwise},
+        )
+        if otherwise == "approval":
+            reason = f"gate: {advice.gated}; 'alquimia continue' lets the next experiments pass all the same"
+            yield Event(CAMPAIGN, "campaign.paused", {"reason": reason})
+            return
+        rule = f"{rule}; gate: {advice.gated}"
+    number, last = len(state.experiments), len(state.experiments) + rules.room(state, campaign)
     for proposal in advice.proposals:
-        number += 1
         why = {key: value for key, value in proposal.items() if key != "candidate"}
-        why |= {"phase": advice.ask.phase, "rule": advice.ask.rule, "read_to": advice.ask.read_to}
-        body = {"number": number, "candidate": proposal["candidate"], "proposal": why}
-        yield Event(f"x{number:04d}", "experiment.proposed", body)
+        why |= {"phase": advice.ask.phase, "rule": rule, "read_to": advice.ask.read_to}
+        for _ in range(min(phase.replicates, last - number)):
+            number += 1
+            body = {"number": number, "candidate": proposal["candidate"], "proposal": why}
+            yield Event(f"x{number:04d}", "experiment.proposed", body)

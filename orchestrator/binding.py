@@ -350,7 +350,8 @@ def _limits(
 
 
 def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) -> dict[str, Gift]:
-    units = {o.name: o.unit for o in campaign.objectives}
+    units = {p.name: p.unit for p in campaign.space.context if isinstance(p, Continuous)}
+    units |= {part.name: part.unit for part in (*campaign.outcome_constraints, *campaign.objectives)}
     gifts: dict[str, Gift] = {}
     for name, reading in step.gives.items():
         declared = spec.results.get(reading)
@@ -366,7 +367,7 @@ def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) ->
                 "E310",
                 step,
                 f"gives.{name}",
-                f"{reading} comes in {declared.unit!r}, the objective is in {unit!r}",
+                f"{reading} comes in {declared.unit!r}, the campaign wants it in {unit!r}",
             )
         gifts[name] = Gift(reading, declared.unit, unit, declared.at_least, declared.at_most)
     return gifts

@@ -257,7 +257,7 @@ def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Ev
     body = {
         "index": index,
         "mode": phase.mode,
-        "method": phase.method,
+        "method": phase.method or ", ".join(f"{t.experiments} {t.method}" for t in phase.turns),
         "entered_after": len(state.experiments),
         "rule": rule,
         "lab_s": state.lab_elapsed_s,

@@ -102,8 +102,10 @@ class LabState:
     phases: list[PhaseState] = field(default_factory=list)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     diagnosed_at_n: int = -1
+    gated_at_n: int = -1  # results there were when the gate of a phase was last found shut
+    gate: str = ""  # why it was
     commands: set[str] = field(default_factory=set)
-    n_told: int = 0  # experiments that taught the planner something (measured or infeasible)
+    n_told: int = 0  # experiments that taught the planner something (a value, or that they cannot be made)
     n_failed: int = 0  # failures that the budget counts
     brain_failures: int = 0
     lab_origin_s: float | None = None  # lab time at which the first action began
@@ -161,6 +163,9 @@ def _phase(state: LabState, event: EventRecord) -> None:
 
 
 def _model(state: LabState, event: EventRecord) -> None:
+    if event.kind == "model.gated":
+        state.gated_at_n, state.gate = event.body["n_told"], event.body["reason"]
+        return
     state.diagnostics = event.body["diagnostics"]
     state.diagnosed_at_n = event.body["n_told"]
 
@@ -192,11 +197,10 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         known.ended_at = event.at
         del state.live[known.id]
         state.ended.append(known)
-    if event.kind == "experiment.measured":
-        state.n_told += 1
+    infeasible = body.get("attribution") == "infeasible"
+    state.n_told += known.over and (event.kind == "experiment.measured" or infeasible or bool(known.values))
     if "attribution" in body:
         known.failure = (body["attribution"], body["reason"])
-        state.n_told += body["attribution"] == "infeasible"
         state.n_failed += 1
     elif event.kind == "experiment.cancelled":
         known.failure = ("cancelled", body["reason"])

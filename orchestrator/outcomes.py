@@ -50,7 +50,7 @@ def _measured(
 ) -> Event:
     fault = _fault(gift, reading)
     if reading is None or fault:
-        sought = name in {objective.name for objective in bound.campaign.objectives}
+        sought = name in bound.campaign.aim.readings
         return _rejected(action, name, reading, fault, sought)
     conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
     device = bound.laboratory.devices[action.device].spec

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from campaigns.campaign import Campaign, Objective, Phase
+from campaigns.campaign import Campaign, Phase, Until
+from campaigns.plan import Turn
+from orchestrator import standing
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
 
@@ -41,54 +43,100 @@ def _until(state: LabState, campaign: Campaign, phase: Phase, asked: list[Experi
     until = phase.until
     if until is None:
         return None
-    objective = campaign.objectives[0]
-    best = best_of(state.measured(), objective)
-    if until.reached is not None and best is not None:
-        value = best.values[objective.name].value
-        if not objective.better(until.reached, value):
-            return f"{objective.name} reached {value:g} (reached: {until.reached:g}) with {best.id}"
+    if until.share is not None:
+        used = sum(e.state is not Experiment.REJECTED for e in state.experiments.values())
+        if used >= until.share * campaign.budget.experiments:
+            return f"{used} of {campaign.budget.experiments} experiments are used (share: {until.share:g})"
+    if until.reached is not None and (said := _reached(until.reached, state, campaign)) is not None:
+        return said
     if until.stalled_for is not None:
-        since = stalled(state, objective, asked)
+        since = stalled(state, campaign, asked)
         if since >= until.stalled_for:
-            return f"{since} experiments without a better one (stalled_for: {until.stalled_for})"
-    fresh = state.diagnosed_at_n == state.n_told
-    coverage, max_sd = state.diagnostics.get("coverage_90"), state.diagnostics.get("max_sd")
-    enough = state.diagnostics.get("n", 0) >= FEWEST_FOR_COVERAGE
-    if (
-        until.calibrated is not None
-        and fresh
-        and enough
-        and coverage is not None
-        and coverage >= until.calibrated
-    ):
+            better = "more hypervolume" if campaign.goal == "pareto" else "a better one"
+            return f"{since} experiments without {better} (stalled_for: {until.stalled_for})"
+    return _about_the_model(until, state) if state.diagnosed_at_n == state.n_told else None
+
+
+def _reached(wanted: float, state: LabState, campaign: Campaign) -> str | None:
+    """Of desirability, its 0 to 1; otherwise a value of the first objective."""
+    measured = state.measured()
+    best = standing.best_of(measured, campaign)
+    if best is None or not standing.keeps_constraints(best, campaign):
+        return None
+    if campaign.goal == "desirability":
+        score = max(standing.scores(measured, campaign))
+        return (
+            f"desirability reached {score:.3g} (reached: {wanted:g}) with {best.id}"
+            if score >= wanted
+            else None
+        )
+    objective = campaign.objectives[0]
+    value = best.values[objective.name].value
+    if objective.better(wanted, value):
+        return None
+    return f"{objective.name} reached {value:g} (reached: {wanted:g}) with {best.id}"
+
+
+def _about_the_model(until: Until, state: LabState) -> str | None:
+    """Rules on what the model says of itself, all its results told."""
+    said = state.diagnostics
+    coverage, enough = said.get("coverage_90"), said.get("n", 0) >= FEWEST_FOR_COVERAGE
+    if until.calibrated is not None and enough and coverage is not None and coverage >= until.calibrated:
         return f"90 % intervals cover {100 * coverage:.0f} % leave-one-out (calibrated: {until.calibrated:g})"
-    if until.variance_below is not None and fresh and max_sd is not None and max_sd**2 < until.variance_below:
-        return f"the largest variance is {max_sd**2:g} (variance_below: {until.variance_below:g})"
+    below = {
+        "variance_below": (_squared(said.get("max_sd")), until.variance_below, "the largest variance"),
+        "mean_variance_below": (said.get("mean_variance"), until.mean_variance_below, "the mean variance"),
+        "error_below": (said.get("loo_nrmse"), until.error_below, "the leave-one-out error over the spread"),
+        "improvement_below": (
+            said.get("improvement_probability"),
+            until.improvement_below,
+            "the probability that the next experiment improves",
+        ),
+    }
+    for rule, (value, bound, what) in below.items():
+        if bound is not None and value is not None and value < bound:
+            return f"{what} is {value:.3g} ({rule}: {bound:g})"
+    gain, cost = said.get("expected_improvement"), said.get("next_cost")
+    if until.value_below_cost is not None and gain is not None and cost is not None:
+        worth = gain * until.value_below_cost
+        if worth < cost:
+            return (
+                f"the next experiment is expected to be worth {worth:.3g} and to cost {cost:.3g} "
+                f"(value_below_cost: {until.value_below_cost:g})"
+            )
     return None
+
+
+def needs_outlook(phase: Phase) -> bool:
+    """Whether the phase has a rule on what the next experiment may bring, which costs a search."""
+    until = phase.until
+    return until is not None and (until.improvement_below is not None or until.value_below_cost is not None)
+
+
+def _squared(value: float | None) -> float | None:
+    return None if value is None else value**2
 
 
 def needs_diagnosis(state: LabState, campaign: Campaign) -> bool:
     """Whether the phase has a rule on the model that must be asked of a model of all results before going on."""
     until = campaign.plan[state.phases[-1].index].until
-    about_model = until is not None and (until.calibrated is not None or until.variance_below is not None)
+    about_model = until is not None and any(
+        rule is not None
+        for rule in (
+            until.calibrated,
+            until.variance_below,
+            until.mean_variance_below,
+            until.error_below,
+            until.improvement_below,
+            until.value_below_cost,
+        )
+    )
     return about_model and state.diagnosed_at_n != state.n_told
 
 
-def best_of(experiments: list[ExperimentState], objective: Objective) -> ExperimentState | None:
-    """The experiment with the best measured value; the first of equals."""
-    best: ExperimentState | None = None
-    for experiment in experiments:
-        if best is None or objective.better(
-            experiment.values[objective.name].value, best.values[objective.name].value
-        ):
-            best = experiment
-    return best
-
-
-def stalled(state: LabState, objective: Objective, asked: list[ExperimentState]) -> int:
-    """How many of a phase's measured experiments came after the best one of the whole campaign."""
-    best = best_of(state.measured(), objective)
-    after = 0 if best is None else best.number
+def stalled(state: LabState, campaign: Campaign, asked: list[ExperimentState]) -> int:
+    """How many of a phase's measured experiments came after the last that made the campaign's results better."""
+    after = standing.last_better(state.measured(), campaign)
     return sum(e.state is Experiment.MEASURED and e.number > after for e in asked)
 
 
@@ -118,12 +166,27 @@ def budget_used(state: LabState, campaign: Campaign) -> str | None:
     return None
 
 
-def wanted(state: LabState, campaign: Campaign) -> int:
-    """How many candidates the phase asks for now: its batch, bounded by the phase and by the budget."""
+def turn(state: LabState, campaign: Campaign) -> Turn:
+    """Whose turn it is in the phase that is on: its own method's, or one of those that alternate."""
+    current = state.phases[-1]
+    return campaign.plan[current.index].turn(len(in_phase(state, current.index)))
+
+
+def room(state: LabState, campaign: Campaign) -> int:
+    """How many experiments the phase may have now: a batch with its replicates, bounded by the phase, by the turn and
+    by the budget."""
     current = state.phases[-1]
     phase = campaign.plan[current.index]
     asked = sum(e.state is not Experiment.REJECTED for e in state.experiments.values())
-    n = min(phase.batch, campaign.budget.experiments - asked)
+    n, had = phase.batch * phase.replicates, len(in_phase(state, current.index))
+    n = min(n, campaign.budget.experiments - asked)
     if phase.bound is not None:
-        n = min(n, phase.bound - len(in_phase(state, current.index)))
-    return max(n, 0)
+        n = min(n, phase.bound - had)
+    left = phase.left_in_turn(had)
+    return max(n if left is None else min(n, left), 0)
+
+
+def wanted(state: LabState, campaign: Campaign) -> int:
+    """How many candidates the phase asks for now, each made as often as it has replicates."""
+    replicates = campaign.plan[state.phases[-1].index].replicates
+    return -(-room(state, campaign) // replicates)

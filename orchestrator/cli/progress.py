@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from campaigns.campaign import Campaign
-from orchestrator import rules
+from orchestrator import standing
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
 
@@ -47,7 +47,7 @@ class Lines:
         self._log = log
         self._campaign: Campaign | None = None
         self._ended = 0
-        self._best: ExperimentState | None = None
+        self._measured: list[ExperimentState] = []
         self._phases = 0
         self._doubts: set[str] = set()
         self._status = ""
@@ -92,7 +92,7 @@ class Lines:
             )
             self._ended = len(state.ended)
             self._phases = len(state.phases)
-            self._best = rules.best_of(state.measured(), self._campaign.objectives[0])
+            self._measured = state.measured()
             if self._ended:
                 self.tell(f"going on after {self._ended} experiments, epoch {state.epoch}")
         return self._campaign
@@ -100,13 +100,18 @@ class Lines:
     def close_with(self, state: LabState) -> None:
         """The last words: what was found."""
         campaign = self._known(state)
-        ends, best = [e.state for e in state.ended], self._best
+        ends, best = [e.state for e in state.ended], standing.best_of(self._measured, campaign)
         measured, failed = ends.count(Experiment.MEASURED), ends.count(Experiment.FAILED)
         self.tell(
             f"{measured} measured, {failed} failed, {state.lab_elapsed_s / 3600:.2f} h of laboratory time"
         )
         if best is not None:
             self.tell(f"best: {_value(best, campaign)} with {_candidate(best)} ({best.id})")
+        elif front := standing.front_of(self._measured, campaign):
+            volume = standing.hypervolume_of(self._measured, campaign)
+            self.tell(f"Pareto front of {len(front)} (hypervolume {volume:.4g}):")
+            for experiment in front:
+                self.tell(f"  {experiment.id} {_value(experiment, campaign)}  {_candidate(experiment)}")
 
     def _line(self, experiment: ExperimentState, campaign: Campaign) -> str:
         start = f"{experiment.id} {experiment.proposal['mode']:8s}"
@@ -114,8 +119,11 @@ class Lines:
             why = ": ".join(experiment.failure) if experiment.failure else ""
             return f"{start} {experiment.state} {why}"
         mark = ""
-        if rules.best_of([e for e in (self._best, experiment) if e], campaign.objectives[0]) is experiment:
-            self._best, mark = experiment, "  <- best so far"
+        if standing.improves(self._measured, experiment, campaign):
+            mark = "  <- on the front" if campaign.goal == "pareto" else "  <- best so far"
+        if not standing.keeps_constraints(experiment, campaign):
+            mark = "  (beyond an outcome constraint)"
+        self._measured.append(experiment)
         return f"{start} {_value(experiment, campaign)}  {_candidate(experiment)}{mark}"
 
 
@@ -155,7 +163,10 @@ class Screen(Lines):
             ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6])
             or "thinking"
         )
-        found = "none yet" if self._best is None else _value(self._best, campaign)
+        best = standing.best_of(self._measured, campaign)
+        found = "none yet" if best is None else _value(best, campaign)
+        if campaign.goal == "pareto":
+            found = f"front of {len(standing.front_of(self._measured, campaign))}"
         text = f"mode {mode}   best {found}   lab time {state.lab_elapsed_s / 3600:.2f} h"
         self._live.update(
             Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True
@@ -169,10 +180,12 @@ def view(log: Path) -> Lines:
 
 
 def _value(experiment: ExperimentState, campaign: Campaign) -> str:
-    objective = campaign.objectives[0]
-    m = experiment.values[objective.name]
-    sigma = "" if m.sigma is None else f" ± {m.sigma:.2g}"
-    return f"{objective.name} {m.value:.4g}{sigma} {m.unit}".rstrip()
+    said = []
+    for name in campaign.aim.readings:
+        if (m := experiment.values.get(name)) is not None:
+            sigma = "" if m.sigma is None else f" ± {m.sigma:.2g}"
+            said.append(f"{name} {m.value:.4g}{sigma} {m.unit}".rstrip())
+    return ", ".join(said)
 
 
 def _candidate(experiment: ExperimentState) -> str:

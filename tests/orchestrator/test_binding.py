@@ -112,7 +112,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
         "probe.measure gives no 'signl'", "did you mean 'signal'?"),
     "a reading of the wrong dimension": (
         "E310", {"objectives": (Objective(name="conductance", direction="maximise", unit="m"),)},
-        "recipe[look].gives.conductance", "signal comes in 'S', the objective is in 'm'", ""),
+        "recipe[look].gives.conductance", "signal comes in 'S', the campaign wants it in 'm'", ""),
     "a limit in a unit of the wrong dimension": (
         "E311", {"limits": (Limit(device="oven", argument="temperature", at_most=Quantity(value=3.0, unit="m")),)},
         "recipe[bake].with.temperature", "the limit oven.temperature has a unit unlike 'K'", ""),

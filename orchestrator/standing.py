@@ -1,0 +1,140 @@
+"""How the results stand against what the campaign seeks: which is the best, which form the front, and since when. Pure.
+
+Results that break an outcome constraint come after all that keep them. One objective needs plain comparison only;
+goals over several are those of `surrogates.goals`, so that the planner and the record mean the same by "better".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from campaigns.campaign import Campaign, Objective
+from orchestrator.records import MeasuredValue
+
+if TYPE_CHECKING:
+    from surrogates.encode import Array
+
+
+class Judged(Protocol):
+    """The part of an experiment, in the engine's state or in the record, that is looked at here."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def values(self) -> Mapping[str, MeasuredValue]: ...
+
+
+E = TypeVar("E", bound=Judged)
+
+
+def keeps_constraints(experiment: Judged, campaign: Campaign) -> bool:
+    """Whether every bounded reading that was obtained is within its bounds."""
+    return all(
+        constraint.met(experiment.values[constraint.name].value)
+        for constraint in campaign.outcome_constraints
+        if constraint.name in experiment.values
+    )
+
+
+def scores(experiments: Sequence[Judged], campaign: Campaign) -> list[float]:
+    """One number for each measured experiment, larger is better: the value itself (negated to minimise), minus the
+    distance from a target, the overall desirability, or the place in the hierarchy.
+
+    Raises ValueError for a Pareto front, which has no such number."""
+    objectives = campaign.objectives
+    if campaign.goal == "single":
+        one = objectives[0]
+        values = [experiment.values[one.name].value for experiment in experiments]
+        if one.direction == "match":
+            assert one.target is not None
+            return [-abs(value - one.target) for value in values]
+        return values if one.direction == "maximise" else [-value for value in values]
+    if campaign.goal == "pareto":
+        raise ValueError("a Pareto front has no single score")
+    if not experiments:
+        return []
+    # numpy only where several objectives are sought: the engine starts without it otherwise.
+    import numpy as np
+    from surrogates.goals.desirability import Desirability
+    from surrogates.goals.hierarchy import Chimera
+
+    Y = np.array([[experiment.values[o.name].value for o in objectives] for experiment in experiments])
+    found = (
+        Desirability(objectives).exact(Y) if campaign.goal == "desirability" else Chimera(objectives, Y)(Y)
+    )
+    return [float(score) for score in found]
+
+
+def best_of(experiments: Sequence[E], campaign: Campaign) -> E | None:
+    """The best measured experiment, the first of equals; None of a Pareto front and where nothing is measured."""
+    if not experiments or campaign.goal == "pareto":
+        return None
+    ranked = scores(experiments, campaign)
+    kept = [keeps_constraints(experiment, campaign) for experiment in experiments]
+    i = max(range(len(ranked)), key=lambda k: (kept[k], ranked[k], -k))
+    return experiments[i]
+
+
+def front_of(experiments: Sequence[E], campaign: Campaign) -> list[E]:
+    """The measured experiments that keep the constraints and that no other such one is better than in everything."""
+    kept = [e for e in experiments if keeps_constraints(e, campaign)]
+    if not kept:
+        return []
+    from surrogates.goals.pareto import non_dominated
+
+    return [e for e, on_it in zip(kept, non_dominated(_turned(kept, campaign)), strict=True) if on_it]
+
+
+def hypervolume_of(experiments: Sequence[Judged], campaign: Campaign) -> float | None:
+    """What the front dominates, in the product of the objectives' units; None where nothing is measured."""
+    kept = [e for e in experiments if keeps_constraints(e, campaign)]
+    if not kept:
+        return None
+    from surrogates.goals.pareto import hypervolume, reference_point
+
+    turned = _turned(kept, campaign)
+    directions = ["maximise"] * len(campaign.objectives)
+    given = [_reference(objective) for objective in campaign.objectives]
+    return hypervolume(turned, reference_point(turned, directions, given), directions)
+
+
+def last_better(experiments: Sequence[Judged], campaign: Campaign) -> int:
+    """Number of the last experiment that made the results better; 0 where none did."""
+    if campaign.goal != "pareto":
+        best = best_of(experiments, campaign)
+        return 0 if best is None else best.number
+    kept = [e for e in experiments if keeps_constraints(e, campaign)]
+    if not kept:
+        return 0
+    turned = _turned(kept, campaign)
+    improving = [e.number for i, e in enumerate(kept) if not (turned[:i] >= turned[i]).all(axis=1).any()]
+    return max(improving)
+
+
+def improves(earlier: Sequence[E], experiment: E, campaign: Campaign) -> bool:
+    """Whether a measured experiment made the results better than those `earlier` ones."""
+    every = [*earlier, experiment]
+    if campaign.goal != "pareto":
+        return best_of(every, campaign) is experiment
+    return experiment in front_of(every, campaign)
+
+
+def _turned(experiments: Sequence[Judged], campaign: Campaign) -> Array:
+    """Values (n, k), larger is better."""
+    import numpy as np
+    from surrogates.goals.sought import larger_is_better
+
+    values = [[e.values[o.name].value for o in campaign.objectives] for e in experiments]
+    return larger_is_better(np.array(values, float), campaign.objectives)
+
+
+def _reference(objective: Objective) -> float | None:
+    """The stated reference of an objective, turned as its values are."""
+    if objective.reference is None:
+        return None
+    if objective.direction == "match":
+        assert objective.target is not None
+        return -abs(objective.reference - objective.target)
+    return objective.reference if objective.direction == "maximise" else -objective.reference
