@@ -17,7 +17,7 @@ from campaigns.history import History, history_problems
 from campaigns.limits import Limit, limit_problems
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
-from campaigns.parameters import Fixed
+from campaigns.parameters import Fixed, chosen
 from campaigns.plan import Phase, plan_problems
 from campaigns.recipe import Step, context_problems, recipe_problems, unused_problems
 
@@ -71,12 +71,11 @@ def _space_and_recipe(found: Collector, made: Sections, *, whole_recipe: bool) -
     parts = made.parts
     mixtures = {name: mixture.components for name, mixture in parts.mixtures.items()}
     found.add_all(recipe_problems(made.steps, names=parts.names, mixtures=mixtures))
-    free = {name: p for name, p in parts.parameters.items() if not isinstance(p, Fixed)}
-    context = [name for name, p in free.items() if getattr(p, "role", "chosen") == "context"]
+    searched = [parameter.name for parameter in chosen(parts.parameters.values())]
+    context = [n for n, p in parts.parameters.items() if n not in searched and not isinstance(p, Fixed)]
     found.add_all(context_problems(made.steps, context, whole=whole_recipe))
     if whole_recipe:
-        chosen = [name for name in free if name not in context]
-        for problem in unused_problems(list(made.steps.values()), chosen):
+        for problem in unused_problems(list(made.steps.values()), searched):
             owner = next((m.name for m in parts.mixtures.values() if problem.at[-1] in m.components), None)
             at = problem.at if owner is None else ("space", owner, "mixture", problem.at[-1])
             found.add(Problem(**{**problem.__dict__, "at": at}))

@@ -10,7 +10,7 @@ from pydantic import Field
 from campaigns.constraints import AnyParameter, interval
 from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import NUMERIC, Continuous, Fixed
+from campaigns.parameters import NUMERIC, Continuous, Fixed, chosen
 
 Amount = Annotated[float, Field(ge=0)]
 
@@ -55,22 +55,18 @@ def cost_problems(
             cure = did_you_mean(name, names)
             wanted = "a parameter of the space"
             yield Problem("E210", at, wanted=wanted, got=shown(name), cure=cure, key=True)
-        elif name in parameters and not _chosen(parameters[name]):
+        elif name in parameters and not chosen([parameters[name]]):
             wanted = "a parameter that is chosen for each candidate"
             got = "a fixed one" if isinstance(parameters[name], Fixed) else "one that is measured"
             yield Problem("E248", at, wanted=wanted, got=f"'{name}', {got}", key=True)
     for name, _ in cost.per:
         parameter = parameters.get(name)
-        if parameter is not None and _chosen(parameter):
+        if parameter is not None and chosen([parameter]):
             yield from _per_problems(parameter, ("cost", "per", name))
     for name, costs in cost.of:
         parameter = parameters.get(name)
-        if parameter is not None and _chosen(parameter):
+        if parameter is not None and chosen([parameter]):
             yield from of_problems(parameter, [value for value, _ in costs], ("cost", "of", name))
-
-
-def _chosen(parameter: AnyParameter) -> bool:
-    return not isinstance(parameter, Fixed) and getattr(parameter, "role", "chosen") == "chosen"
 
 
 def _per_problems(parameter: AnyParameter, at: Path) -> Iterator[Problem]:
