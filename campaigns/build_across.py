@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.budget import Budget
 from campaigns.build_space import SpaceParts
 from campaigns.collect import Collector
 from campaigns.cost import Cost, cost_problems
-from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity, fidelity_problems
 from campaigns.goal import objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
@@ -61,7 +60,7 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
     if entries("plan") >= 0:
         n_budget = None if made.budget is None else made.budget.experiments
         found.add_all(plan_problems(made.phases, n=entries("plan"), budget=n_budget))
-        if made.goal is not None and (n == 1 or made.goal != "single"):
+        if made.goal is not None and (n == 1) == (made.goal == "single"):
             found.add_all(plan_goal_problems(made.phases, made.goal))
     found.add_all(limit_problems(made.limits, made.steps, made.parts.parameters, whole=whole_recipe))
 
@@ -78,7 +77,7 @@ def _space_and_recipe(found: Collector, made: Sections, *, whole_recipe: bool) -
         for problem in unused_problems(list(made.steps.values()), searched):
             owner = next((m.name for m in parts.mixtures.values() if problem.at[-1] in m.components), None)
             at = problem.at if owner is None else ("space", owner, "mixture", problem.at[-1])
-            found.add(Problem(**{**problem.__dict__, "at": at}))
+            found.add(replace(problem, at=at))
     if made.cost is not None:
         found.add_all(cost_problems(made.cost, parts.parameters, names=parts.names))
     if made.fidelity is not None:

@@ -109,7 +109,7 @@ class Campaign(BaseCampaignModel):
         sought = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
         yield from history_problems(dict(enumerate(self.history)), self.space, sought=sought)
         yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
-        if len(objectives) == 1 or self.goal != "single":
+        if (len(objectives) == 1) == (self.goal == "single"):
             yield from plan_goal_problems(phases, self.goal)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps, parameters, whole=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from campaigns.constraints import AnyParameter, interval
-from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
+from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Value
 from campaigns.parameters import NUMERIC, Continuous, Fixed, chosen
 
@@ -93,12 +93,13 @@ def of_problems(parameter: AnyParameter, values: Sequence[Value], at: Path) -> I
         return
     for value in values:
         if parameter.violation(value) is not None:
-            known = getattr(parameter, "choices", getattr(parameter, "levels", ()))
+            known = [str(choice) for choice in getattr(parameter, "choices", ())]
+            known += [f"{level:.12g}" for level in getattr(parameter, "levels", ())]
             yield Problem(
                 "E248",
                 (*at, str(value)),
                 wanted=f"a value that '{parameter.name}' can have",
                 got=shown(value),
-                cure=did_you_mean(str(value), map(str, known)) if known else shown_list(interval(parameter)),
+                cure=did_you_mean(str(value), known),
                 key=True,
             )
