@@ -44,7 +44,15 @@ def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> 
 
 
 def test_the_library_is_complete() -> None:
-    assert library() == ("agnp", "crossed_barrel", "instant", "p3ht_cnt", "thin_film", "thin_film_careful", "thin_film_tradeoff")
+    assert library() == (
+        "agnp",
+        "crossed_barrel",
+        "instant",
+        "p3ht_cnt",
+        "thin_film",
+        "thin_film_careful",
+        "thin_film_tradeoff",
+    )
     with pytest.raises(KeyError, match="did you mean 'agnp'"):
         library_text("agnpp")
 
