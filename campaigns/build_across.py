@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.budget import Budget
 from campaigns.build_space import SpaceParts
 from campaigns.collect import Collector
 from campaigns.cost import Cost, cost_problems
-from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity, fidelity_problems
 from campaigns.goal import objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
 from campaigns.limits import Limit, limit_problems
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
-from campaigns.parameters import Fixed
+from campaigns.parameters import Fixed, chosen
 from campaigns.plan import Phase, plan_problems
 from campaigns.recipe import Step, context_problems, recipe_problems, unused_problems
 
@@ -61,7 +60,7 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
     if entries("plan") >= 0:
         n_budget = None if made.budget is None else made.budget.experiments
         found.add_all(plan_problems(made.phases, n=entries("plan"), budget=n_budget))
-        if made.goal is not None and (n == 1 or made.goal != "single"):
+        if made.goal is not None and (n == 1) == (made.goal == "single"):
             found.add_all(plan_goal_problems(made.phases, made.goal))
     found.add_all(limit_problems(made.limits, made.steps, made.parts.parameters, whole=whole_recipe))
 
@@ -71,15 +70,14 @@ def _space_and_recipe(found: Collector, made: Sections, *, whole_recipe: bool) -
     parts = made.parts
     mixtures = {name: mixture.components for name, mixture in parts.mixtures.items()}
     found.add_all(recipe_problems(made.steps, names=parts.names, mixtures=mixtures))
-    free = {name: p for name, p in parts.parameters.items() if not isinstance(p, Fixed)}
-    context = [name for name, p in free.items() if getattr(p, "role", "chosen") == "context"]
+    searched = [parameter.name for parameter in chosen(parts.parameters.values())]
+    context = [n for n, p in parts.parameters.items() if n not in searched and not isinstance(p, Fixed)]
     found.add_all(context_problems(made.steps, context, whole=whole_recipe))
     if whole_recipe:
-        chosen = [name for name in free if name not in context]
-        for problem in unused_problems(list(made.steps.values()), chosen):
+        for problem in unused_problems(list(made.steps.values()), searched):
             owner = next((m.name for m in parts.mixtures.values() if problem.at[-1] in m.components), None)
             at = problem.at if owner is None else ("space", owner, "mixture", problem.at[-1])
-            found.add(Problem(**{**problem.__dict__, "at": at}))
+            found.add(replace(problem, at=at))
     if made.cost is not None:
         found.add_all(cost_problems(made.cost, parts.parameters, names=parts.names))
     if made.fidelity is not None:

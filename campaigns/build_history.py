@@ -8,11 +8,11 @@ from typing import Any
 
 from campaigns.build_space import SpaceParts
 from campaigns.collect import Collector
-from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
+from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.history import History
 from campaigns.history_csv import read_history
 from campaigns.surface.sought import HistoryEntry
-from campaigns.table_csv import TableRefused
+from campaigns.table_csv import TableRefused, bound_file
 
 
 def build_history(
@@ -44,23 +44,11 @@ def _history(
             found.add(
                 Problem("E262", ("columns", name), wanted=wanted, got=shown(name), cure=cure, key=True), path
             )
-    if entry.table not in tables:
-        message = f"the table '{entry.table}' is not bound to a file"
-        bound = shown_list(sorted(tables)) or "no table bound"
-        cure = f"give the file on the command line: --table {entry.table}=PATH"
-        found.add(
-            Problem("E231", ("table",), message=message, wanted="a bound table", got=bound, cure=cure), path
-        )
-    if parts.space is None or len(found.faults) > before:
+    file = bound_file(found, entry.table, tables, path)
+    if file is None or parts.space is None or len(found.faults) > before:
         return None
     try:
-        rows, values = read_history(
-            FilePath(tables[entry.table]),
-            entry.columns,
-            entry.gives,
-            parts.space.parameters,
-            parts.space.mixtures,
-        )
+        rows, values = read_history(file, entry.columns, entry.gives, parts.space)
     except TableRefused as refused:
         found.add_elsewhere(refused.faults)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from campaigns.collect import Collector
@@ -157,9 +158,11 @@ def _values(
         value = _number(key, parameter.unit)
         problems = list(of_problems(parameter, [key if value is None else value], path))
         for problem in problems[:1]:
-            # The place is the key as it is written, the value being its number.
-            at = (*path, key) if len(problem.at) > len(path) else problem.at
-            found.add(Problem(**{**problem.__dict__, "at": at, "got": shown(key)}))
+            if len(problem.at) > len(
+                path
+            ):  # the place is the key as it is written, the value being its number
+                problem = replace(problem, at=(*path, key), got=shown(key))
+            found.add(problem)
             right = False
         if value is not None:
             values.append(int(value) if isinstance(parameter, Integer) and value == int(value) else value)

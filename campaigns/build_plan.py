@@ -43,15 +43,18 @@ def _phase(
         places = enumerate(entry.alternate)
         turns = [_turn(found, turn, (*path, "alternate", place), objectives) for place, turn in places]
         method["turns"] = tuple(turn for turn in turns if turn is not None)
-        if len(method["turns"]) < len(turns):
-            return None
     else:
         method = _method(found, entry, str(mode), path, objectives)
+    # A phase whose rule is broken would look unbounded, and one without its broken turn another one.
+    if len(found.faults) > before:
+        return None
     gate = getattr(entry, "gate", None)
     if gate is not None:
         low, high = gate.coverage
         gate = found.make(Gate, (*path, "gate"), low=low, high=high, otherwise=gate.otherwise)
-    phase = found.make(
+        if gate is None:
+            return None
+    return found.make(
         Phase,
         path,
         mode=mode,
@@ -64,8 +67,6 @@ def _phase(
         timeout_s=timeout,
         **method,
     )
-    # A phase whose rule is broken would look unbounded, and one without its broken turn another one.
-    return phase if len(found.faults) == before else None
 
 
 def _method(
@@ -88,7 +89,10 @@ def _turn(found: Collector, raw: Any, path: Path, objectives: Mapping[int, Objec
     entry: Any = None if mode is None else found.entry(surface.TURNS[mode], raw, path)
     if entry is None:
         return None
+    before = len(found.faults)
     method = _method(found, entry, str(mode), path, objectives)
+    if len(found.faults) > before:
+        return None
     return found.make(Turn, path, mode=mode, experiments=entry.experiments, **method)
 
 

@@ -94,13 +94,12 @@ class Campaign(BaseCampaignModel):
         phases = dict(enumerate(self.plan))
         parameters = {parameter.name: parameter for parameter in self.space.parameters}
         mixtures = {mixture.name: mixture.components for mixture in self.space.mixtures}
-        context = [p.name for p in self.space.free if getattr(p, "role", "chosen") == "context"]
         given = [name for step in self.recipe for name in step.gives]
         if not steps:
             yield Problem("E207", ("recipe",), wanted="at least one step", got="none")
         yield from recipe_problems(steps, names=self.space.names, mixtures=mixtures)
-        yield from context_problems(steps, context, whole=True)
-        yield from unused_problems(self.recipe, [p.name for p in self.space.free if p.name not in context])
+        yield from context_problems(steps, [p.name for p in self.space.context], whole=True)
+        yield from unused_problems(self.recipe, [p.name for p in self.space.chosen])
         yield from objective_problems(objectives, n=len(objectives), given=given, goal=self.goal)
         constraints = dict(enumerate(self.outcome_constraints))
         yield from outcome_problems(constraints, objectives, given=given)
@@ -111,7 +110,7 @@ class Campaign(BaseCampaignModel):
         sought = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
         yield from history_problems(dict(enumerate(self.history)), self.space, sought=sought)
         yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
-        if len(objectives) == 1 or self.goal != "single":
+        if (len(objectives) == 1) == (self.goal == "single"):
             yield from plan_goal_problems(phases, self.goal)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps, parameters, whole=True)

@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import Field
 
 from campaigns.constraints import AnyParameter, interval
-from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
+from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import NUMERIC, Continuous, Fixed
+from campaigns.parameters import NUMERIC, Continuous, Fixed, chosen
 
 Amount = Annotated[float, Field(ge=0)]
 
@@ -55,22 +55,18 @@ def cost_problems(
             cure = did_you_mean(name, names)
             wanted = "a parameter of the space"
             yield Problem("E210", at, wanted=wanted, got=shown(name), cure=cure, key=True)
-        elif name in parameters and not _chosen(parameters[name]):
+        elif name in parameters and not chosen([parameters[name]]):
             wanted = "a parameter that is chosen for each candidate"
             got = "a fixed one" if isinstance(parameters[name], Fixed) else "one that is measured"
             yield Problem("E248", at, wanted=wanted, got=f"'{name}', {got}", key=True)
     for name, _ in cost.per:
         parameter = parameters.get(name)
-        if parameter is not None and _chosen(parameter):
+        if parameter is not None and chosen([parameter]):
             yield from _per_problems(parameter, ("cost", "per", name))
     for name, costs in cost.of:
         parameter = parameters.get(name)
-        if parameter is not None and _chosen(parameter):
+        if parameter is not None and chosen([parameter]):
             yield from of_problems(parameter, [value for value, _ in costs], ("cost", "of", name))
-
-
-def _chosen(parameter: AnyParameter) -> bool:
-    return not isinstance(parameter, Fixed) and getattr(parameter, "role", "chosen") == "chosen"
 
 
 def _per_problems(parameter: AnyParameter, at: Path) -> Iterator[Problem]:
@@ -97,12 +93,13 @@ def of_problems(parameter: AnyParameter, values: Sequence[Value], at: Path) -> I
         return
     for value in values:
         if parameter.violation(value) is not None:
-            known = getattr(parameter, "choices", getattr(parameter, "levels", ()))
+            known = [str(choice) for choice in getattr(parameter, "choices", ())]
+            known += [f"{level:.12g}" for level in getattr(parameter, "levels", ())]
             yield Problem(
                 "E248",
                 (*at, str(value)),
                 wanted=f"a value that '{parameter.name}' can have",
                 got=shown(value),
-                cure=did_you_mean(str(value), map(str, known)) if known else shown_list(interval(parameter)),
+                cure=did_you_mean(str(value), known),
                 key=True,
             )

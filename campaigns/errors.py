@@ -160,8 +160,15 @@ def dotted(path: Sequence[str | int]) -> str:
     """`("plan", 1, "until")` as `plan[1].until`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += (
+            f"[{part}]" if isinstance(part, int) else f".{_on_one_line(part)}" if text else _on_one_line(part)
+        )
     return text
+
+
+def _on_one_line(name: str) -> str:
+    """A key as it is; one with line breaks or the like as its escapes."""
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def shown(value: object, *, longest: int = 60) -> str:
@@ -182,7 +189,8 @@ def shown(value: object, *, longest: int = 60) -> str:
 
 def shown_list(names: Iterable[object], *, most: int = 12) -> str:
     """Names joined by commas, cut off after `most`."""
-    all_names = [str(name) if len(str(name)) <= 40 else str(name)[:39] + "…" for name in names]
+    texts = [_on_one_line(str(name)) for name in names]
+    all_names = [text if len(text) <= 40 else text[:39] + "…" for text in texts]
     return ", ".join(all_names[:most]) + (", …" if len(all_names) > most else "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from campaigns.constraints import AnyParameter
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Name
-from campaigns.parameters import NUMERIC
+from campaigns.parameters import NUMERIC, chosen
 
 
 class Fidelity(BaseCampaignModel):
@@ -29,7 +29,7 @@ def fidelity_problems(
     parameter = parameters.get(name)
     if parameter is None:
         return
-    if not isinstance(parameter, NUMERIC) or getattr(parameter, "role", "chosen") != "chosen":
+    if not isinstance(parameter, NUMERIC) or not chosen([parameter]):
         wanted = "a parameter that is a number and chosen for each candidate"
         yield Problem("E249", at, wanted=wanted, got=f"'{name}'")
         return

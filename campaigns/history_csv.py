@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from campaigns.constraints import AnyParameter
 from campaigns.errors import Fault, did_you_mean, shown, shown_list
 from campaigns.model import Value
-from campaigns.parameters import Fixed
-from campaigns.space import Mixture
+from campaigns.parameters import Categorical
+from campaigns.space import Space
 from campaigns.table import ROUNDING, Row
-from campaigns.table_csv import MOST_ROWS, TableRefused, _cell_reader
+from campaigns.table_csv import MOST_ROWS, TableRefused, plain_number
 
 MOST_FAULTS = 20
 Results = tuple[float | None, ...]
 
 
 def read_history(
-    path: Path,
-    columns: Mapping[str, str],
-    gives: Mapping[str, str],
-    parameters: Sequence[AnyParameter],
-    mixtures: Sequence[Mixture],
+    path: Path, columns: Mapping[str, str], gives: Mapping[str, str], space: Space
 ) -> tuple[tuple[Row, ...], tuple[Results, ...]]:
     """The rows of a CSV file (UTF-8, with or without byte order mark) and their results, an empty cell being None.
 
     `columns` maps names of free parameters to column titles, by default their own; `gives` those of the results.
-    A row without any result is left out. Raises TableRefused.
+    A row has a canonical value for each free parameter: only a context, and a parameter whose condition does not
+    hold, may have an empty cell. A row without any result is left out. Raises TableRefused.
     """
-    free = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = _Reader(path, columns, gives, free, mixtures)
-            return reader.read(csv.reader(lines, strict=True))
+            return _Reader(path, columns, gives, space).read(csv.reader(lines, strict=True))
     except OSError as error:
         got = error.strerror or str(error)
         raise TableRefused([Fault("E232", wanted="a CSV file", got=got, file=str(path))]) from error
@@ -45,19 +38,13 @@ def read_history(
 
 class _Reader:
     def __init__(
-        self,
-        path: Path,
-        columns: Mapping[str, str],
-        gives: Mapping[str, str],
-        free: Sequence[AnyParameter],
-        mixtures: Sequence[Mixture],
+        self, path: Path, columns: Mapping[str, str], gives: Mapping[str, str], space: Space
     ) -> None:
         self.file = str(path)
-        self.titles = {parameter.name: columns.get(parameter.name, parameter.name) for parameter in free}
+        self.titles = {p.name: columns.get(p.name, p.name) for p in space.free}
         self.gives = gives
-        self.free = free
-        self.readers = {parameter.name: _cell_reader(parameter) for parameter in free}
-        self.mixtures = mixtures
+        self.space = space
+        self.may_be_empty = {p.name for p in (*space.context, *space.conditional)}
         self.faults: list[Fault] = []
 
     def read(self, lines: Iterator[list[str]]) -> tuple[tuple[Row, ...], tuple[Results, ...]]:
@@ -103,48 +90,48 @@ class _Reader:
         return 0
 
     def _row(self, cells: Sequence[str], places: Mapping[str, int], line: int) -> Row | None:
-        values: dict[str, Value] = {}
-        for parameter in self.free:
+        candidate: dict[str, Value] = {}
+        before = len(self.faults)
+        for parameter in self.space.free:
             name, place = parameter.name, places[parameter.name]
             text = cells[place].strip() if place < len(cells) else ""
-            value = self.readers[name](text) if text else None
+            if not text and name in self.may_be_empty:
+                continue
+            value = text or None if isinstance(parameter, Categorical) else plain_number(text)
             sentence = f"{name}: wanted a value" if value is None else parameter.violation(value)
             if value is None or sentence is not None:
                 said = (sentence or "").partition("wanted ")[2].partition(", got")[0]
-                wanted, cure = f"{said} for {name}", "widen the parameter, or mend the table"
-                self._fault(
-                    "E233", wanted=wanted, got=shown(text), cure=cure, line=line, column=place + 1, path=name
-                )
+                self._bad_cell(f"{said} for {name}", text, line, place, name)
             else:
-                values[name] = value
-        if len(values) < len(self.free):
+                candidate[name] = value
+        if len(self.faults) > before:
             return None
-        for mixture in self.mixtures:
-            got = sum(float(values[name]) for name in mixture.components)
+        try:
+            full = self.space.canonical(candidate)
+        except ValueError:  # the condition of a parameter holds, and its cell is empty
+            names = [name for name in self.may_be_empty if name not in candidate]
+            self._bad_cell(f"a value for {shown_list(names)}", "", line, places[names[0]], names[0])
+            return None
+        for mixture in self.space.mixtures:
+            got = sum(float(full[name]) for name in mixture.components)
             # Compositions in tables are rounded.
             if abs(got - mixture.total) > max(mixture.tolerance, ROUNDING * abs(mixture.total)):
                 wanted = f"{' + '.join(mixture.components)} near {mixture.total:.12g}"
-                column = places[mixture.components[0]] + 1
-                self._fault(
-                    "E233",
-                    wanted=wanted,
-                    got=shown(got),
-                    cure="",
-                    line=line,
-                    column=column,
-                    path=mixture.name,
-                )
+                self._bad_cell(wanted, f"{got:.12g}", line, places[mixture.components[0]], mixture.name)
                 return None
-        return tuple(values.values())
+        return tuple(full[name] for name in self.titles)
+
+    def _bad_cell(self, wanted: str, text: str, line: int, place: int, path: str) -> None:
+        cure = "widen the parameter, or mend the table"
+        self._fault("E233", wanted=wanted, got=shown(text), cure=cure, line=line, column=place + 1, path=path)
 
     def _result(self, name: str, cells: Sequence[str], place: int, line: int) -> float | None:
         text = cells[place].strip() if place < len(cells) else ""
         if not text:
             return None
-        with suppress(ValueError):
-            value = float(text)
-            if value - value == 0 and "_" not in text:
-                return value
+        value = plain_number(text)
+        if value is not None:
+            return value
         cure = "leave the cell empty where nothing was measured"
         wanted = f"a finite number for {name}"
         self._fault("E263", wanted=wanted, got=shown(text), cure=cure, line=line, column=place + 1, path=name)

@@ -133,6 +133,8 @@ class Phase(BaseCampaignModel):
             yield from self._turn_problems()
         else:
             yield from method_problems(self)
+            if self.turns:
+                yield Problem("E253", ("turns",), wanted="turns only with 'alternate'", got=f"'{self.mode}'")
         if self.gate is not None and self.mode != "optimise":
             yield Problem(
                 "E253", ("gate",), wanted="a gate only with 'optimise'", got=f"'{self.mode}'", key=True
@@ -173,8 +175,8 @@ class Phase(BaseCampaignModel):
                 got="'explore'",
                 cure="explore in a phase before, or in a later turn",
             )
-        for key in ("method", "beta", "level"):
-            if getattr(self, key) not in ("", None):
+        for key in ("method", "beta", "level", "trust_region"):
+            if getattr(self, key) not in ("", None, "auto"):
                 wanted = f"'{key}' in the turns of a phase that alternates"
                 yield Problem("E253", (key,), wanted=wanted, got="one for the phase", key=True)
 

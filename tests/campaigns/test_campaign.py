@@ -18,7 +18,22 @@ limits: {rig.temperature: {at_most: 500 K}}
 schedule: {start: 2026-12-01T08:00:00.5+01:00, quiet_hours: {from: '22:00', to: '06:30', zone: UTC}}
 description: Everything that a file can say.
 seed: 7
+goal: hierarchy
+outcome_constraints: [{reading: y, at_most: 90, unit: '%'}, {reading: z, at_least: 3 um, unit: nm}]
+cost: {base: 10, unit: min, per: {x: 30}, changes: {t: 25}}
+fidelity: {parameter: x, target: 1}
+surrogate: {model: auto, noise: heteroscedastic}
 """
+NEWER = ("goal", "outcome_constraints", "cost", "fidelity", "surrogate", "history")
+FULLER = [
+    "recipe.0.gives.z=other",
+    "objectives=[{maximise: y, unit: '%', tolerance: 0.1}, {match: z, target: 0.5 um, tolerance: 20, unit: nm}]",
+    "plan=[{explore: sobol, experiments: 5},"
+    " {alternate: [{learn: straddle, level: 50, experiments: 2}, {optimise: ucb, beta: scheduled, experiments: 3}],"
+    " at_most: 30, replicates: 2},"
+    " {optimise: log_ei, trust_region: off, gate: {coverage: [0.75, 1], otherwise: approval},"
+    " until: {improvement_below: 0.01, stalled_for: 15, share: 0.5, error_below: 0.3, mean_variance_below: 2}}]",
+]
 
 
 @pytest.mark.parametrize("name", library())
@@ -29,20 +44,28 @@ def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> 
 
 
 def test_the_library_is_complete() -> None:
-    assert library() == ("agnp", "crossed_barrel", "instant", "p3ht_cnt", "thin_film")
+    assert library() == (
+        "agnp",
+        "crossed_barrel",
+        "instant",
+        "p3ht_cnt",
+        "thin_film",
+        "thin_film_careful",
+        "thin_film_tradeoff",
+    )
     with pytest.raises(KeyError, match="did you mean 'agnp'"):
         library_text("agnpp")
 
 
 @pytest.mark.parametrize("name", [*library(), "full"])
 def test_round_trip_through_json(shipped: Shipped, base: str, name: str) -> None:
-    campaign = loads(base + FULL) if name == "full" else shipped(name)
+    campaign = loads(base + FULL, overrides=FULLER) if name == "full" else shipped(name)
     data = json.loads(json.dumps(campaign.to_json(), allow_nan=False))
     again = Campaign.from_json(data)
     assert again == campaign
     assert again.to_json() == campaign.to_json()
     assert again.fingerprint == campaign.fingerprint
-    for part in ("space", "objectives", "recipe", "plan", "budget", "limits"):
+    for part in set(type(campaign).model_fields) - {"schedule"}:
         assert repr(getattr(again, part)) == repr(getattr(campaign, part)), "types too: 1 is not 1.0"
 
 
@@ -59,9 +82,31 @@ def test_the_fingerprint_follows_all_that_defines_the_search(base: str) -> None:
         "objectives.0.unit=mol %",
         "recipe.0.do=rig.go",
         "plan.1.beta=3",
+        "outcome_constraints=[{reading: y, at_most: 2, unit: '%'}]",
+        "cost={base: 2}",
+        "fidelity={parameter: x, target: 1}",
+        "surrogate=forest",
+        "plan.1.gate={coverage: [0.5, 1]}",
     ):
         same = override == "space.x.scale=linear"  # the default, written out
         assert (loads(base, overrides=[override]).fingerprint == original) is same, override
+
+
+def test_the_fingerprint_follows_the_goal(base: str) -> None:
+    two = loads(base + FULL, overrides=FULLER)
+    other = {**two.to_json(), "goal": "desirability"}
+    other["objectives"][0] |= {"tolerance": None, "worst": 0.0, "best": 100.0}
+    again = Campaign.from_json(other)
+    assert len({two.fingerprint, again.fingerprint}) == 2
+
+
+def test_what_no_file_need_say_has_defaults(base: str) -> None:
+    campaign = loads(base)
+    assert (campaign.goal, campaign.outcome_constraints, campaign.history) == ("single", (), ())
+    assert (campaign.cost, campaign.fidelity) == (None, None)
+    assert (campaign.surrogate.model, campaign.surrogate.noise) == ("gp", "normal")
+    old = {key: value for key, value in campaign.to_json().items() if key not in NEWER}
+    assert Campaign.from_json(old) == campaign
 
 
 def test_when_and_how_it_is_described_define_no_search(base: str) -> None:
@@ -85,6 +130,11 @@ def test_json_that_is_no_campaign_is_refused(base: str) -> None:
         {**good, "recipe": []},
         {**good, "seed": -1},
         {**good, "plan": [{"mode": "explore", "method": "ucb"}]},
+        {**good, "goal": "pareto"},
+        {**good, "outcome_constraints": [{"name": "why", "at_most": 2.0}]},
+        {**good, "cost": {"per": [["why", 2.0]]}},
+        {**good, "fidelity": {"parameter": "x", "target": 2.0}},
+        {**good, "plan": [*good["plan"], {"mode": "optimise", "method": "log_nehvi"}]},
     ):
         with pytest.raises(ValidationError):
             Campaign.from_json(bad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.errors import CODES, CampaignError
@@ -43,6 +43,7 @@ def test_any_text(text: str | bytes) -> None:
     st.sampled_from(_TEXTS),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), _PIECES), min_size=1, max_size=4),
 )
+@example(library_text("instant"), [(0.736328125, 7, "\r"), (0.736328125, 4, "\r")])  # a key with a line break
 @settings(max_examples=400, deadline=None)
 def test_any_mutation_of_a_valid_file(text: str, edits: list[tuple[float, int, str]]) -> None:
     for share, n_deleted, piece in edits:
@@ -58,7 +59,23 @@ _VALUES = st.recursive(
         st.integers(-(2**62), 2**62),
         st.floats(allow_nan=False, allow_infinity=False),
         st.sampled_from(
-            ["x", "$x", "K", "3 m", "5 %", "ucb", "sobol", "rig.run", "", "a/b", "2026-01-01", "maximise"]
+            [
+                "x",
+                "y",
+                "$x",
+                "K",
+                "3 m",
+                "5 %",
+                "ucb",
+                "sobol",
+                "rig.run",
+                "",
+                "a/b",
+                "2026-01-01",
+                "pareto",
+                "gp",
+                "auto",
+            ]
         ),
     ),
     lambda inner: st.one_of(
@@ -78,6 +95,18 @@ _VALUES = st.recursive(
                     "id",
                     "do",
                     "with",
+                    "x",
+                    "match",
+                    "target",
+                    "reading",
+                    "per",
+                    "of",
+                    "learn",
+                    "level",
+                    "experiments",
+                    "alternate",
+                    "table",
+                    "gives",
                 ]
             ),
             inner,
@@ -92,7 +121,11 @@ _PATHS = st.sampled_from(
         "objectives.0", "objectives.0.maximise", "recipe", "recipe.0", "recipe.0.with", "recipe.0.with.x",
         "recipe.0.gives", "recipe.0.do", "plan", "plan.0", "plan.1", "plan.1.until", "plan.1.until.reached", "budget",
         "budget.duration", "limits", "limits.rig.x", "limits.rig.x.at_most", "schedule", "schedule.start",
-        "schedule.quiet_hours", "constraints", "constraints.0", "allowed", "allowed.rows", "lab", "seed",
+        "schedule.quiet_hours", "constraints", "constraints.0", "allowed", "allowed.rows", "lab", "seed", "goal",
+        "objectives.0.target", "objectives.0.tolerance", "objectives.1", "outcome_constraints",
+        "outcome_constraints.0", "cost", "cost.base", "cost.per", "cost.of", "cost.of.x", "cost.changes", "fidelity",
+        "fidelity.parameter", "fidelity.target", "surrogate", "surrogate.model", "history", "history.0.columns",
+        "plan.2", "plan.1.gate", "plan.1.gate.coverage", "plan.1.beta", "plan.1.alternate", "plan.0.level",
     ]
 )  # fmt: skip
 

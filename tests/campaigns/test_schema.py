@@ -65,8 +65,40 @@ schedule: {start: 2026-12-01T08:00+01:00, quiet_hours: {from: '22:00', to: '06:0
 allowed: {rows: [{x: 1, t: 77 degC}]}
 description: words
 seed: 3
+goal: pareto
+outcome_constraints: [{reading: z, at_most: 2 nm, unit: nm}]
+cost: {base: 10 min, unit: min, per: {x: 30}, of: {s: {a: 1, b: 1 h}}, changes: {t: 25}}
+fidelity: {parameter: x, target: 1}
+surrogate: {model: auto, noise: robust}
+history: [{table: old, columns: {x: 'X (%)'}, gives: {y: Y}, related: true}]
 """
     assert valid(read(base + more, file="f").data, SCHEMA, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("section", "right", "wrong"),
+    [
+        ("surrogate", "forest", "wood"),
+        ("objectives", "[{match: y, target: 550 nm, tolerance: 20, unit: nm}]", "[{match: y}]"),
+        ("plan", "[{explore: sobol}, {learn: straddle, level: 3 K}]", "[{explore: sobol, level: 3}]"),
+        ("plan", "[{optimise: ucb, beta: scheduled, trust_region: on}]", "[{optimise: ucb, beta: often}]"),
+        (
+            "plan",
+            "[{optimise: ucb, gate: {coverage: [0.5, 1]}}]",
+            "[{optimise: ucb, gate: {coverage: [0.5]}}]",
+        ),
+        (
+            "plan",
+            "[{alternate: [{learn: bald, experiments: 1}, {optimise: ucb, experiments: 2}], replicates: 2}]",
+            "[{alternate: [{learn: bald, experiments: 1}, {optimise: ucb}]}]",
+        ),
+    ],
+)
+def test_what_it_tells_apart(base: str, section: str, right: str, wrong: str) -> None:
+    data = read(base, file="f").data
+    for text, met in ((right, True), (wrong, False)):
+        changed = {**data, section: read(text, file="f").data}
+        assert valid(changed, SCHEMA, SCHEMA) is met, text
 
 
 def test_misshapen_files_fail_it() -> None:
@@ -75,6 +107,13 @@ def test_misshapen_files_fail_it() -> None:
     beyond = {
         "budget_duration_zero": "the number is behind text",
         "mixture_negative_total": "text with a unit may stand here too",
+        "cost_negative": "text with a unit may stand here too",
+        "cost_base_zero": "text with a unit may stand here too",
+        "match_tolerance_zero": "text with a unit may stand here too",
+        "tolerance_negative": "a distance or a share, by the kind of objective",
+        "tolerance_above_one": "a distance or a share, by the kind of objective",
+        "tolerance_of_range_with_unit": "a distance or a share, by the kind of objective",
+        "desirability_reached_above_one": "in a unit of its own, by the goal",
         "constraint_zero_factor": "a factor is any number",
         "until_empty": "at least one of several keys",
         "limit_without_bound": "at least one of several keys",
@@ -91,7 +130,8 @@ def test_faults_of_meaning_meet_it() -> None:
 
 
 def test_every_key_of_the_language_is_in_it() -> None:
-    for entry in (*space.PARAMETERS.values(), *plan.PHASES.values(), *space.ALLOWED.values()):
+    kinds = (space.PARAMETERS, plan.PHASES, plan.TURNS, space.ALLOWED, space.CONSTRAINTS)
+    for entry in (entry for kind in kinds for entry in kind.values()):
         properties = SCHEMA["$defs"][entry.__name__]["properties"]
         assert set(properties) == {field.alias or name for name, field in entry.model_fields.items()}
 
