@@ -170,7 +170,7 @@ class Domain:
             for key in some:
                 count = -(-n // len(some))
                 try:
-                    found.append(self._walk(self.piece(alive[key]), count, rng))
+                    found.append(self._walk(self.piece(alive[key]), count, rng, rescue=2))
                 except InfeasibleSpace:
                     self._dead.add(key)
             if found:
@@ -217,8 +217,9 @@ class Domain:
                 return None
         return np.concatenate(found)[:n]
 
-    def _walk(self, polytope: Polytope, n: int, rng: np.random.Generator) -> Array:
-        """Hit-and-run on the relaxation, then the discrete parameters rounded and the others moved to fit."""
+    def _walk(self, polytope: Polytope, n: int, rng: np.random.Generator, rescue: int = 32) -> Array:
+        """Hit-and-run on the relaxation, then the discrete parameters rounded and the others moved to fit; at most
+        `rescue` of those that do not are repaired, which is slow."""
         e = self.encoder
         interior = polytope.interior()
         codes = self.spread(rng.random((n, e.n_parameters)))
@@ -233,7 +234,7 @@ class Domain:
             good &= self.in_region(codes)
         if good.sum() >= max(1, n // 4):
             return codes[rng.choice(np.flatnonzero(good), n)] if not good.all() else codes
-        rescued = [polytope.repair(code) for code in codes[~good][:32]]
+        rescued = [polytope.repair(code) for code in codes[~good][:rescue]]
         fresh = [code for code in rescued if code is not None]
         if not fresh and not good.any():
             raise InfeasibleSpace(
@@ -250,23 +251,25 @@ class Domain:
         codes = self.restricted(codes)
         if self.supports:
             present = self.supports.present(codes)
-            codes = np.vstack(
-                [self._onto(self.piece(row), code) for row, code in zip(present, codes, strict=True)]
-            )
+            supports, which = np.unique(present, axis=0, return_inverse=True)
+            for k, support in enumerate(supports):
+                codes[which == k] = self._onto(self.piece(support), codes[which == k])
         elif self.linear:
             codes = self.polytope.project(codes, ~e.discrete)
         elif not self.space.rules and self.region is None:
             return codes
         return codes[self.holds(codes)]
 
-    def _onto(self, piece: Polytope, code: Array) -> Array:
-        """One code by alternating projections onto the totals and the box of its piece."""
-        row = code[None]
+    def _onto(self, piece: Polytope, codes: Array) -> Array:
+        """Codes (n, p) by alternating projections onto the totals and the box of their piece."""
+        out = np.clip(codes, piece.low, piece.high)
+        left = np.arange(len(out))
         for _ in range(12):
-            row = piece.project(np.clip(row, piece.low, piece.high), ~self.encoder.discrete)
-            if piece.holds(row)[0]:
+            out[left] = piece.project(out[left], ~self.encoder.discrete)
+            left = left[~piece.holds(out[left])]
+            if not len(left):
                 break
-        return row
+        return out
 
     def settle(self, code: Array) -> dict[str, Value] | None:
         """The candidate of one code (p,), repaired where rounding put it outside; None where that fails."""

@@ -34,6 +34,7 @@ class Polytope:
         self.encoder = encoder
         self.low = encoder.floor if low is None else low
         self.high = encoder.ceiling if high is None else high
+        self._back: dict[bytes, Array] = {}
         self._interior: tuple[Array, Array] | None = None
         space, p = encoder.space, encoder.n_parameters
         place = {name: j for j, name in enumerate(encoder.names)}
@@ -173,9 +174,12 @@ class Polytope:
         if not self.equality.any():
             return codes
         A, target = self.rows[self.equality], self.at_least[self.equality]
-        free = self.involved & (self.high > self.low)
-        weight = np.where(free if movable is None else free & movable, self.span, 0.0)
-        back = np.linalg.pinv(A * weight) * weight[:, None]
+        key = b"" if movable is None else movable.tobytes()
+        if key not in self._back:
+            free = self.involved & (self.high > self.low)
+            weight = np.where(free if movable is None else free & movable, self.span, 0.0)
+            self._back[key] = np.linalg.pinv(A * weight) * weight[:, None]
+        back = self._back[key]
         out = codes
         for _ in range(2):  # the second pass removes the rounding of the first
             out = out - (out @ A.T - target) @ back.T

@@ -250,5 +250,7 @@ def _supported(domain: Domain, codes: Array, present: Array) -> Array:
     """Codes (n, p) with the components `present` (n, p) instead of those they have, amounts to be made to fit."""
     low, high = domain.supports.box(present)
     fresh = present & (codes == 0)
-    start = np.where(np.isfinite(high), low + 0.25 * (high - low), low)
+    inside = domain.supports.columns
+    start = codes.copy()
+    start[:, inside] = 0.75 * low[:, inside] + 0.25 * high[:, inside]
     return np.where(~present, 0.0, np.where(fresh, start, np.clip(codes, low, high)))
