@@ -5,31 +5,37 @@ Two forms, both float64 with one row per candidate:
 * **codes** (n, p), one column per free parameter in the order of `Space.free`: the value itself for continuous,
   integer and ordinal parameters, the index of the choice for categorical ones. Linear constraints and mixtures
   are linear in codes.
-* **unit** (n, d), what a kernel sees: each numeric parameter scaled to [0, 1] (logarithmically where the
-  parameter says so, by rank for ordinals), each categorical one-hot, so that the squared distance between two
-  different choices is 2 whichever they are (a Hamming distance). Fixed parameters are dropped.
+* **unit** (n, d), what a kernel sees: each numeric parameter scaled to [0, 1] (on its log or logit scale where it
+  says so, by rank for ordinals), each categorical one-hot, so that the squared distance between two different choices
+  is 2 whichever they are (a Hamming distance), or as its descriptors. Parameters that are inactive in a candidate have
+  the same constant whatever the candidate, and so no distance. Fixed parameters are dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import numpy as np
 
 from campaigns.space import Space, Value
+from surrogates.columns import Array, Axis, Real, Whole, axis_of, backward, nearest
 
-Array = np.ndarray
+__all__ = ["Array", "Encoder", "nearest"]
 
 
 class Encoder:
     """Columns of one space.
 
+    axes       what is known of each free parameter
     kinds      (p,) kind of each free parameter
-    numeric    (p,) bool, not categorical
     discrete   (p,) bool, takes only listed values
-    low, high  (p,) bounds of the codes
-    group      (d,) number of the length scale that rules each unit column; a categorical's columns share one
+    context    (p,) bool, measured rather than chosen; `assumed` (p,) its codes where it was not measured
+    low, high  (p,) bounds of the codes; `floor`, `ceiling` the same, but infinite for a context, which is what it is
     columns    unit columns of each free parameter
+    group      (d,) number of the length scale that rules each unit column
+    group_parameter  (number of length scales,) free parameter that each belongs to: a categorical whose kernel is
+               learned or which has descriptors has several, every other parameter one
     continuous_columns  unit columns that may move freely, and `continuous`, their code columns
     """
 
@@ -38,157 +44,162 @@ class Encoder:
         self.parameters = space.free
         self.names = tuple(p.name for p in self.parameters)
         self.kinds = tuple(p.kind for p in self.parameters)
-        self.numeric = np.array([kind != "categorical" for kind in self.kinds], bool)
-        self.discrete = np.array([kind != "continuous" for kind in self.kinds], bool)
-        self.log = np.array([getattr(p, "scale", "linear") == "log" for p in self.parameters], bool)
-        self.levels = tuple(_levels(p) for p in self.parameters)
-        self.low = np.array([_bounds(p)[0] for p in self.parameters], float)
-        self.high = np.array([_bounds(p)[1] for p in self.parameters], float)
-        self.columns: list[slice] = []
+        self.axes: tuple[Axis, ...] = tuple(axis_of(p) for p in self.parameters)
+        self.levels = tuple(axis.levels for axis in self.axes)
+        self.discrete = np.array([axis.discrete for axis in self.axes], bool)
+        self.low = np.array([axis.low for axis in self.axes], float)
+        self.high = np.array([axis.high for axis in self.axes], float)
+        self.context = np.array([p in space.context for p in self.parameters], bool)
+        self.assumed = self.low.copy()
+        for j in np.flatnonzero(self.context).tolist():
+            p = self.parameters[j]
+            self.assumed[j] = self.axes[j].read([p.assumed])[0]  # type: ignore[union-attr]
+        self.floor = np.where(self.context & ~self.discrete, -np.inf, self.low)
+        self.ceiling = np.where(self.context & ~self.discrete, np.inf, self.high)
+        ends = np.cumsum([0, *(axis.width for axis in self.axes)])
+        self.columns = [slice(int(a), int(b)) for a, b in pairwise(ends)]
+        self.n_columns = int(ends[-1])
         group: list[int] = []
-        for j, p in enumerate(self.parameters):
-            width = len(p.choices) if p.kind == "categorical" else 1
-            self.columns.append(slice(len(group), len(group) + width))
-            group += [j] * width
-        self.group = np.array(group, int)
-        self.n_columns = len(group)
-        self.group_parameter = np.arange(len(self.parameters))
-        self.numeric_columns = np.array([self.numeric[g] for g in group], bool)
+        owner: list[int] = []
+        for j, axis in enumerate(self.axes):
+            group += (len(owner) + axis.groups).tolist()
+            owner += [j] * (int(axis.groups.max()) + 1)
+        self.group, self.group_parameter = np.array(group, int), np.array(owner, int)
+        self.numeric_columns = np.repeat(
+            np.array([axis.numeric for axis in self.axes], bool), [axis.width for axis in self.axes]
+        )
         self.continuous = np.flatnonzero(~self.discrete)
         self.continuous_columns = np.array([self.columns[j].start for j in self.continuous], int)
-        self._index = tuple(
-            {choice: i for i, choice in enumerate(p.choices)} if p.kind == "categorical" else None
-            for p in self.parameters
-        )
-        self.scale_low, self.scale_high = self.low.copy(), self.high.copy()
+        self._conditions = [self._condition(j) for j, p in enumerate(self.parameters) if p.when]
+        self._fixed: dict[str, Value] = {p.name: p.value for p in space.parameters if p.kind == "fixed"}
+        self._incomplete = bool(space.context or space.conditional)
         self.table: Array | None = None
         if space.allowed is not None:
-            order = [space.allowed.columns.index(name) for name in self.names]
-            self.table = self._from_columns([[row[k] for row in space.allowed.rows] for k in order])
-            # A pool is scaled by its own spread: stated bounds may be far wider than what was made.
-            rule = self.numeric & np.array([kind != "ordinal" for kind in self.kinds], bool)
-            self.scale_low[rule] = self.table[:, rule].min(axis=0, initial=np.inf)
-            self.scale_high[rule] = self.table[:, rule].max(axis=0, initial=-np.inf)
-        logs = self.log & (self.scale_low > 0)
-        self._log = logs
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self._offset = np.where(logs, np.log(np.where(logs, self.scale_low, 1.0)), self.scale_low)
-            top = np.where(logs, np.log(np.where(logs, self.scale_high, 1.0)), self.scale_high)
-        self._span = np.where(top > self._offset, top - self._offset, 1.0)
+            self.table = self._table()
+        reals = [axis for axis in self.axes if isinstance(axis, Real)]
+        self._offset = np.array([axis.offset for axis in reals], float)
+        self._span = np.array([axis.span for axis in reals], float)
+        self.scales = np.array([axis.scale if isinstance(axis, Real) else "linear" for axis in self.axes])
+        self._curved = [
+            (scale, np.flatnonzero(self.scales[self.continuous] == scale))
+            for scale in ("log", "logit")
+            if (self.scales[self.continuous] == scale).any()
+        ]
 
     @property
     def n_parameters(self) -> int:
         return len(self.parameters)
 
     def codes(self, candidates: Iterable[Mapping[str, Value]]) -> Array:
-        """Candidates (mappings with at least every free parameter) as codes (n, p)."""
+        """Candidates as codes (n, p). A context may be missing, and a parameter whose condition does not hold."""
         rows = list(candidates)
-        return self._from_columns([[row[name] for row in rows] for name in self.names], len(rows))
+        if self._incomplete:
+            rows = [self.space.canonical(row) for row in rows]
+        out = np.empty((len(rows), self.n_parameters))
+        for j, axis in enumerate(self.axes):
+            out[:, j] = axis.read([row[axis.name] for row in rows])
+        return out
 
     def candidates(self, codes: Array) -> list[dict[str, Value]]:
         """Codes (n, p) as full canonical candidates: native types, fixed parameters filled in."""
         return [self.candidate(row) for row in np.atleast_2d(codes)]
 
     def candidate(self, code: Array) -> dict[str, Value]:
-        values: dict[str, Value] = {}
-        for p, v in zip(self.parameters, code.tolist(), strict=True):
-            if p.kind == "categorical":
-                values[p.name] = p.choices[round(v)]
-            elif p.kind == "integer":
-                values[p.name] = round(v)
-            else:
-                values[p.name] = v
-        return self.space.canonical(values | self._fixed())
+        values = {axis.name: axis.value(v) for axis, v in zip(self.axes, code.tolist(), strict=True)}
+        return self.space.canonical(values | self._fixed)
 
     def unit(self, codes: Array) -> Array:
         """Codes (n, p) as unit columns (n, d)."""
         codes = np.atleast_2d(codes)
-        out = np.zeros((len(codes), self.n_columns))
-        for j, columns in enumerate(self.columns):
-            v = codes[:, j]
-            if not self.numeric[j]:
-                out[np.arange(len(codes)), columns.start + np.rint(v).astype(int)] = 1.0
-            elif self.kinds[j] == "ordinal":
-                levels = self.levels[j]
-                out[:, columns.start] = nearest(levels, v) / max(len(levels) - 1, 1)
-            else:
-                if self._log[j]:
-                    v = np.log(np.maximum(v, np.finfo(float).tiny))
-                out[:, columns.start] = (v - self._offset[j]) / self._span[j]
+        out = np.empty((len(codes), self.n_columns))
+        for j, (axis, columns) in enumerate(zip(self.axes, self.columns, strict=True)):
+            out[:, columns] = axis.unit(codes[:, j])
+        for j, _, _ in self._conditions:
+            out[~self._holds(j, codes), self.columns[j]] = self.axes[j].idle
         return out
 
     def move(self, codes: Array, unit: Array) -> Array:
         """`codes` (n, p) with the continuous parameters taken from `unit` (n, number of continuous), clipped."""
         out = codes.copy()
+        v = self._offset + unit * self._span
+        for scale, k in self._curved:
+            v[:, k] = backward(scale, v[:, k])
         j = self.continuous
-        v = self._offset[j] + unit * self._span[j]
-        v = np.where(self._log[j], np.exp(np.minimum(v, 700.0)), v)
-        out[:, j] = np.clip(v, self.low[j], self.high[j])
+        out[:, j] = np.clip(v, self.floor[j], self.ceiling[j])
         return out
 
     def slope(self, codes: Array) -> Array:
         """d(code)/d(unit) of the continuous parameters at `codes` (n, p): (n, number of continuous)."""
-        j = self.continuous
-        return np.where(self._log[j], codes[:, j], 1.0) * self._span[j]
+        v = np.ones((len(codes), len(self.continuous)))
+        for scale, k in self._curved:
+            x = codes[:, self.continuous[k]]
+            v[:, k] = x if scale == "log" else x * (1 - x)
+        return v * self._span
 
     def spread(self, cube: Array) -> Array:
-        """Points of the cube [0, 1)^p as codes (n, p): every choice, level and integer gets an equal share."""
+        """Points of the cube [0, 1)^p as codes (n, p): every choice, level and integer gets an equal share; a context
+        is as assumed."""
         out = np.empty_like(cube)
-        for j, levels in enumerate(self.levels):
-            u = cube[:, j]
-            if self.kinds[j] == "continuous":
-                if self.log[j]:
-                    low, high = np.log(self.low[j]), np.log(self.high[j])
-                    v = np.exp(low + u * (high - low))
-                else:
-                    v = self.low[j] + u * (self.high[j] - self.low[j])
-                out[:, j] = np.clip(v, self.low[j], self.high[j])
-            elif self.kinds[j] == "integer":
-                count = self.high[j] - self.low[j] + 1
-                out[:, j] = np.minimum(self.low[j] + np.floor(u * count), self.high[j])
-            else:
-                out[:, j] = levels[np.minimum((u * len(levels)).astype(int), len(levels) - 1)]
-        return out
+        for j, axis in enumerate(self.axes):
+            out[:, j] = self.assumed[j] if self.context[j] else axis.spread(cube[:, j])
+        return self.conditioned(out)
+
+    def shares(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The part (p,) to (p,) of the cube that `spread` turns into codes between `low` and `high` (p,)."""
+        ends = [axis.shares(a, b) for axis, a, b in zip(self.axes, low.tolist(), high.tolist(), strict=True)]
+        return np.array([a for a, _ in ends]), np.array([b for _, b in ends])
 
     def snap(self, codes: Array) -> Array:
-        """Codes with every discrete parameter at its nearest allowed value and every value within bounds."""
-        out = np.clip(codes, self.low, self.high)
+        """Codes with every discrete parameter at its nearest allowed value, every value within bounds, and every
+        inactive parameter as it is then."""
+        out = np.clip(codes, self.floor, self.ceiling)
         for j in np.flatnonzero(self.discrete):
-            levels = self.levels[j]
-            out[:, j] = (
-                np.rint(out[:, j]) if self.kinds[j] == "integer" else levels[nearest(levels, out[:, j])]
-            )
+            out[:, j] = self.axes[j].snap(out[:, j])
+        return self.conditioned(out)
+
+    # -- conditions -----------------------------------------------------------
+    def conditioned(self, codes: Array) -> Array:
+        """Codes (n, p), changed in place: parameters whose condition does not hold have their value of then."""
+        for j, inactive, _ in self._conditions:
+            codes[~self._holds(j, codes), j] = inactive
+        return codes
+
+    def active(self, codes: Array) -> Array:
+        """Mask (n, p) of the parameters whose condition holds, or which have none."""
+        out = np.ones(codes.shape, bool)
+        for j, _, _ in self._conditions:
+            out[:, j] = self._holds(j, codes)
         return out
 
-    def _fixed(self) -> dict[str, Value]:
-        return {p.name: p.value for p in self.space.parameters if p.kind == "fixed"}
+    @property
+    def conditional(self) -> bool:
+        """Whether any parameter has a condition."""
+        return bool(self._conditions)
 
-    def _from_columns(self, columns: list[list[Value]], n: int | None = None) -> Array:
-        n = len(columns[0]) if n is None else n
-        out = np.empty((n, len(columns)))
-        for j, column in enumerate(columns):
-            index = self._index[j]
-            out[:, j] = column if index is None else [index[str(v)] for v in column]
+    def _condition(self, j: int) -> tuple[int, float, list[tuple[int, Array]]]:
+        """Column, code where inactive, and for each parent its column and the codes under which this one is active."""
+        p = self.parameters[j]
+        place = {name: i for i, name in enumerate(self.names)}
+        parents = [(place[name], self.axes[place[name]].read(values)) for name, values in p.when]
+        return j, float(self.axes[j].read([p.inactive])[0]), parents
+
+    def _holds(self, j: int, codes: Array) -> Array:
+        mask = np.ones(len(codes), bool)
+        for parent, values in next(parents for i, _, parents in self._conditions if i == j):
+            mask &= np.isin(codes[:, parent], values)
+        return mask
+
+    def _table(self) -> Array:
+        allowed = self.space.allowed
+        assert allowed is not None
+        out = np.empty((len(allowed.rows), self.n_parameters))
+        for j, axis in enumerate(self.axes):
+            if self.context[j]:
+                out[:, j] = self.assumed[j]
+                continue
+            place = allowed.columns.index(axis.name)
+            out[:, j] = axis.read([row[place] for row in allowed.rows])
+            # A pool is scaled by its own spread: stated bounds may be far wider than what was made.
+            if isinstance(axis, Real | Whole):
+                axis.rescale(out[:, j].min(), out[:, j].max())
         return out
-
-
-def nearest(levels: Array, values: Array) -> Array:
-    """Index of the nearest of increasing `levels` to each value."""
-    if len(levels) == 1:
-        return np.zeros(len(values), int)
-    return np.searchsorted(0.5 * (levels[1:] + levels[:-1]), values)
-
-
-def _bounds(parameter) -> tuple[float, float]:  # type: ignore[no-untyped-def]
-    if parameter.kind == "categorical":
-        return 0.0, len(parameter.choices) - 1.0
-    if parameter.kind == "ordinal":
-        return parameter.levels[0], parameter.levels[-1]
-    return parameter.low, parameter.high
-
-
-def _levels(parameter) -> Array:  # type: ignore[no-untyped-def]
-    """Allowed codes of an ordinal or categorical parameter; empty where a range says it all."""
-    if parameter.kind == "categorical":
-        return np.arange(len(parameter.choices), dtype=float)
-    return np.array(parameter.levels if parameter.kind == "ordinal" else (), float)

@@ -8,13 +8,17 @@ candidate or proves that there is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import null_space
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from surrogates.encode import Array, Encoder
 from surrogates.errors import InfeasibleSpace
+from surrogates.supports import Parts
 
+EMPTY = "no candidate satisfies the bounds, mixtures and linear constraints of the space together"
 TIGHT = 1e-9  # slack below which an inequality is taken to hold with equality throughout
 
 
@@ -22,11 +26,16 @@ class Polytope:
     """{codes: at_least <= A codes <= at_most, low <= codes <= high} for the numeric parameters of a space.
 
     `rows` are the constraints in code units (m, p); `involved` (p,) marks the parameters that any of them names;
-    `trivial` is true where there is none.
+    `trivial` is true where there is none. `low` and `high` (p,) are the encoder's bounds, or a box within these, in
+    which parameters may be pinned.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, low: Array | None = None, high: Array | None = None) -> None:
         self.encoder = encoder
+        self.low = encoder.floor if low is None else low
+        self.high = encoder.ceiling if high is None else high
+        self._back: dict[bytes, Array] = {}
+        self._interior: tuple[Array, Array] | None = None
         space, p = encoder.space, encoder.n_parameters
         place = {name: j for j, name in enumerate(encoder.names)}
         fixed = {q.name: q.value for q in space.parameters if q.kind == "fixed"}
@@ -53,20 +62,18 @@ class Polytope:
 
     def _box(self) -> None:
         """Inequalities G x <= h (unit rows, bounds included) and equalities E x = e over the involved columns."""
-        e, j = self.encoder, np.flatnonzero(self.involved)
-        self.index = j
-        self.span = np.where(e.high > e.low, e.high - e.low, 1.0)
+        self.span = np.where(self.involved & (self.high > self.low), self.high - self.low, 1.0)
+        self.index = j = np.flatnonzero(self.involved & (self.high > self.low))
         A = self.rows[:, j] * self.span[j]
-        shift = self.rows @ np.where(self.involved, e.low, 0.0)
+        shift = self.rows @ np.where(self.involved, self.low, 0.0)
         scale = np.linalg.norm(A, axis=1)
         scale[scale == 0] = 1.0
         A, least, most = A / scale[:, None], (self.at_least - shift) / scale, (self.at_most - shift) / scale
         self.E, self.e = A[self.equality], least[self.equality]
         upper, lower = ~self.equality & np.isfinite(most), ~self.equality & np.isfinite(least)
         eye, k = np.eye(len(j)), len(j)
-        top = (e.high > e.low)[j].astype(float)
         self.G = np.vstack([A[upper], -A[lower], eye, -eye])
-        self.h = np.concatenate([most[upper], -least[lower], top, np.zeros(k)])
+        self.h = np.concatenate([most[upper], -least[lower], np.ones(k), np.zeros(k)])
 
     def holds(self, codes: Array, tolerance: float = 1e-12, rows: slice = slice(None)) -> Array:
         """Whether each row of `codes` (n, p) satisfies every constraint to `tolerance` of its terms' size
@@ -79,11 +86,21 @@ class Polytope:
         return ((value >= least - slack) & (value <= most + slack)).all(axis=1)
 
     def interior(self) -> tuple[Array, Array]:
+        """`_find_interior`, found once."""
+        if self._interior is None:
+            self._interior = self._find_interior()
+        return self._interior
+
+    def _find_interior(self) -> tuple[Array, Array]:
         """A relatively interior point x0 (k,) and a basis (k, r) of the directions that stay in the polytope.
 
         Raises InfeasibleSpace where the polytope is empty.
         """
         E, e, k = self.E, self.e, len(self.index)
+        if k == 0:
+            if (np.abs(e) > 1e-7).any() or (self.h < -1e-7).any():
+                raise InfeasibleSpace(EMPTY)
+            return np.zeros(0), np.zeros((0, 0))
         for _ in range(2):
             free = null_space(E) if len(E) else np.eye(k)
             active = (
@@ -99,9 +116,7 @@ class Polytope:
                 bounds=[(None, None)] * k + [(0, 1)],
             )
             if found.status != 0:
-                raise InfeasibleSpace(
-                    "no candidate satisfies the bounds, mixtures and linear constraints of the space together"
-                )
+                raise InfeasibleSpace(EMPTY)
             if found.x[-1] > TIGHT or not active.any():
                 return found.x[:k], free
             # The inequalities leave no room: some hold with equality everywhere, so treat those as equalities.
@@ -127,11 +142,12 @@ class Polytope:
     def hit_and_run(self, start: Array, basis: Array, n: int, rng: np.random.Generator) -> Array:
         """Codes (n, p) of n chains from the interior point; columns that no constraint names are left zero.
 
-        Parameters on a log scale get density 1/code by a Metropolis step on each chord, as in an open box.
+        Parameters on a log or logit scale are made uniform on it by a Metropolis step on each chord, as in an open box.
         """
         x, k, r = np.repeat(start[None], n, axis=0), len(self.index), basis.shape[1]
         if r:
-            low, log = self.encoder.low[self.index], self.encoder.log[self.index]
+            low, scales = self.low[self.index], self.encoder.scales[self.index]
+            curved = scales != "linear"
             for _ in range(20 + 12 * r):
                 step = rng.standard_normal((n, r)) @ basis.T
                 rate, room = step @ self.G.T, np.maximum(self.h - x @ self.G.T, 0.0)
@@ -143,13 +159,14 @@ class Polytope:
                 length = np.where(np.isfinite(forward) & np.isfinite(backward), forward - backward, 0.0)
                 move = np.where(length > 0, backward + (1e-6 + (1 - 2e-6) * u) * length, 0.0)
                 new = x + move[:, None] * step
-                if log.any():
-                    old_code = np.maximum(low + x * self.span[self.index], 1e-300)[:, log]
-                    new_code = np.maximum(low + new * self.span[self.index], 1e-300)[:, log]
-                    new = np.where((np.log(old_code / new_code).sum(axis=1) >= np.log(v))[:, None], new, x)
+                if curved.any():
+                    ends = [(low + at * self.span[self.index])[:, curved] for at in (x, new)]
+                    before, after = (_log_density(codes, scales[curved]) for codes in ends)
+                    new = np.where((after - before >= np.log(v))[:, None], new, x)
                 x = new
         out = np.zeros((n, self.encoder.n_parameters))
-        out[:, self.index] = self.encoder.low[self.index] + x.reshape(n, k) * self.span[self.index]
+        out[:, self.involved] = self.low[self.involved]
+        out[:, self.index] = self.low[self.index] + x.reshape(n, k) * self.span[self.index]
         return self.project(out)
 
     def project(self, codes: Array, movable: Array | None = None) -> Array:
@@ -157,12 +174,16 @@ class Polytope:
         if not self.equality.any():
             return codes
         A, target = self.rows[self.equality], self.at_least[self.equality]
-        weight = np.where(self.involved if movable is None else self.involved & movable, self.span, 0.0)
-        back = np.linalg.pinv(A * weight) * weight[:, None]
+        key = b"" if movable is None else movable.tobytes()
+        if key not in self._back:
+            free = self.involved & (self.high > self.low)
+            weight = np.where(free if movable is None else free & movable, self.span, 0.0)
+            self._back[key] = np.linalg.pinv(A * weight) * weight[:, None]
+        back = self._back[key]
         out = codes
         for _ in range(2):  # the second pass removes the rounding of the first
             out = out - (out @ A.T - target) @ back.T
-        return np.clip(out, self.encoder.low, self.encoder.high)
+        return np.clip(out, self.low, self.high)
 
     def exact(self, codes: Array) -> Array:
         """Mixtures that sum to their total with no rounding at all, in any order of the components.
@@ -175,7 +196,7 @@ class Polytope:
         for mixture in e.space.mixtures:
             j = np.array([place[name] for name in mixture.components], int)
             step = np.spacing(mixture.total)
-            low, high = np.ceil(e.low[j] / step), np.floor(e.high[j] / step)
+            low, high = np.ceil(self.low[j] / step), np.floor(self.high[j] / step)
             for row in out:
                 count = np.clip(np.rint(row[j] / step), low, high)
                 rest = round(mixture.total / step) - int(sum(int(c) for c in count))
@@ -185,16 +206,23 @@ class Polytope:
                     row[j] = count * step
         return out
 
-    def repair(self, code: Array) -> Array | None:
+    def repair(self, code: Array, parts: Sequence[Parts] = ()) -> Array | None:
         """The feasible code (p,) nearest to `code` in summed absolute distance, or None: there is none.
 
-        Discrete parameters take allowed values, by a mixed-integer programme over the involved columns.
+        Discrete parameters take allowed values, and components of `parts` are 0 or at least their threshold, by a
+        mixed-integer programme over the involved columns.
         """
         e, j = self.encoder, self.index
         k = len(j)
+        if k == 0:
+            return code if self.holds(code[None])[0] else None
         ordinals = [a for a in range(k) if e.kinds[j[a]] == "ordinal"]
         counts = [len(e.levels[j[a]]) for a in ordinals]
-        n = 2 * k + sum(counts)  # codes, distances, one switch per ordinal level
+        place = {int(q): a for a, q in enumerate(j)}
+        shares = [(part, [q for q in part.columns if int(q) in place]) for part in parts]
+        switches = sum(counts) + sum(len(columns) for _, columns in shares)
+        n = 2 * k + switches  # codes, distances, a switch per ordinal level, a switch per component
+        pinned = self.rows @ np.where(self.involved & (self.high <= self.low), self.low, 0.0)
         cost = np.zeros(n)
         cost[k : 2 * k] = 1.0 / self.span[j]
         A = np.zeros((len(self.rows), n))
@@ -204,7 +232,7 @@ class Polytope:
         near[:k, k : 2 * k] = near[k:, k : 2 * k] = -np.eye(k)
         target = np.concatenate([code[j], -code[j]])
         conditions = [
-            LinearConstraint(A, self.at_least, self.at_most),
+            LinearConstraint(A, self.at_least - pinned, self.at_most - pinned),
             LinearConstraint(near, -np.inf, target),
         ]
         integrality, at = np.zeros(n), 2 * k
@@ -215,8 +243,21 @@ class Polytope:
             conditions += [LinearConstraint(pick[None], 0.0, 0.0), LinearConstraint(one[None], 1.0, 1.0)]
             integrality[at : at + count] = 1
             at += count
-        low = np.concatenate([e.low[j], np.zeros(n - k)])
-        high = np.concatenate([e.high[j], np.full(k, np.inf), np.ones(sum(counts))])
+        for part, columns in shares:
+            present = np.zeros(n)
+            for q in columns:
+                own, above, below = place[int(q)], np.zeros(n), np.zeros(n)
+                above[own], above[at], below[own], below[at] = 1.0, -part.least[q], 1.0, -self.high[q]
+                conditions += [
+                    LinearConstraint(above[None], 0.0),
+                    LinearConstraint(below[None], -np.inf, 0.0),
+                ]
+                present[at], integrality[at] = 1.0, 1
+                at += 1
+            always = sum(self.low[q] > 0 for q in part.columns if int(q) not in place)
+            conditions.append(LinearConstraint(present[None], part.fewest - always, part.most - always))
+        low = np.concatenate([self.low[j], np.zeros(n - k)])
+        high = np.concatenate([self.high[j], np.full(k, np.inf), np.ones(switches)])
         found = milp(cost, integrality=integrality, bounds=Bounds(low, high), constraints=conditions)
         if found.x is None:
             return None
@@ -224,3 +265,12 @@ class Polytope:
         out[j] = found.x[:k]
         out = e.snap(out[None])[0]
         return self.project(out[None], ~e.discrete)[0]
+
+
+def _log_density(codes: Array, scales: Array) -> Array:
+    """Log density (n,) of codes (n, k) that are uniform on a log or logit scale."""
+    codes = np.maximum(codes, 1e-300)
+    logit = scales == "logit"
+    rest = np.maximum(1 - codes[:, logit], 1e-300)
+    out: Array = -np.log(codes).sum(axis=1) - np.log(rest).sum(axis=1)
+    return out

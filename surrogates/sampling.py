@@ -1,4 +1,4 @@
-"""Feasible designs over any space: boxes, logs, integers, categoricals, mixtures, linear constraints, tables.
+"""Feasible designs over any space: boxes, scales, integers, categoricals, conditions, mixtures, constraints, tables.
 
 No proposal outside the space, ever: every candidate that leaves this module has been judged by
 `Space.violations`. Needs numpy and scipy only; everything is a function of (space, seed, index).
@@ -14,9 +14,9 @@ import numpy as np
 from scipy.stats import qmc
 
 from campaigns.space import Space, Value
+from surrogates.domain import Domain
 from surrogates.encode import Array, Encoder
 from surrogates.errors import InfeasibleSpace
-from surrogates.polytope import Polytope
 
 Design = Literal["sobol", "random"]
 ENUMERABLE = 4096  # discrete spaces up to this size are listed and treated as a table
@@ -28,6 +28,7 @@ class Sampler:
     """Draws from one space; build once, it analyses the constraints.
 
     encoder   columns of the space
+    domain    all of it, its constraints analysed
     polytope  its linear constraints
     pool      codes (n, p) of every candidate where these can be listed (a table, a small discrete space), else None
     """
@@ -35,9 +36,8 @@ class Sampler:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.encoder = Encoder(space)
-        self.polytope = Polytope(self.encoder)
-        self._interior: tuple[Array, Array] | None = None
-        self._accepted: float | None = None
+        self.domain = Domain(self.encoder)
+        self.polytope = self.domain.polytope
         self.pool = self._rows() if self.encoder.table is not None else self._listed()
         if self.pool is not None and len(self.pool) == 0:
             raise InfeasibleSpace(
@@ -46,14 +46,10 @@ class Sampler:
 
     # -- single draws ---------------------------------------------------------
     def draw(self, n: int, rng: np.random.Generator) -> Array:
-        """About uniform feasible codes (n, p): uniform over rows, the box (log where said) or the polytope."""
+        """About uniform feasible codes (n, p): uniform over rows, the box (on its scales) or the pieces."""
         if self.pool is not None:
             return self.pool[rng.integers(0, len(self.pool), n)]
-        p = self.encoder.n_parameters
-        if self.polytope.trivial:
-            return self.encoder.spread(rng.random((n, p)))
-        kept = self._reject(n, rng)
-        return kept if kept is not None else self._walk(n, rng)
+        return self.domain.draw(n, rng)
 
     def stand_in(self, n: int, rng: np.random.Generator) -> Array:
         """At most `n` codes to average over the space with: all rows of a small pool, else draws."""
@@ -67,20 +63,7 @@ class Sampler:
 
     def settle(self, code: Array) -> dict[str, Value] | None:
         """The candidate of one code (p,), repaired where rounding put it outside; None where that fails."""
-        e, polytope = self.encoder, self.polytope
-        if self.pool is not None:
-            return e.candidate(code)
-        code = e.snap(code[None])
-        if not polytope.trivial:
-            code = polytope.project(code, ~e.discrete)
-            if not polytope.holds(code)[0]:
-                repaired = polytope.repair(code[0])
-                if repaired is None:
-                    return None
-                code = repaired[None]
-            code = polytope.exact(code)
-        candidate = e.candidate(code[0])
-        return candidate if not self.space.violations(candidate) else self._inwards(code[0])
+        return self.encoder.candidate(code) if self.pool is not None else self.domain.settle(code)
 
     # -- designs --------------------------------------------------------------
     def design(
@@ -101,7 +84,7 @@ class Sampler:
             return self.pool[order[i % len(order)]]
         if method == "random":
             return self.draw(1, np.random.default_rng([seed, i, 1]))[0]
-        if self.polytope.trivial:
+        if self.domain.trivial:
             return self._sobol(seed, i)
         return self._block(seed, i // BLOCK)[i % BLOCK]
 
@@ -142,45 +125,6 @@ class Sampler:
     def _cache(self) -> dict[tuple[str, int, int], Array]:
         return self.__dict__.setdefault("_designs", {})
 
-    # -- constrained draws ----------------------------------------------------
-    def _reject(self, n: int, rng: np.random.Generator) -> Array | None:
-        """Exact draws by rejection where at least one in fifty box draws is feasible, else None."""
-        if self.polytope.equality.any() or self._accepted == 0.0:
-            return None
-        p, found, tried = self.encoder.n_parameters, list[Array](), 0
-        while sum(len(part) for part in found) < n:
-            codes = self.encoder.spread(rng.random((max(4 * n, 256), p)))
-            kept = codes[self.polytope.holds(codes)]
-            tried += len(codes)
-            found.append(kept)
-            if sum(len(part) for part in found) < 0.02 * tried:
-                self._accepted = 0.0
-                return None
-        return np.concatenate(found)[:n]
-
-    def _walk(self, n: int, rng: np.random.Generator) -> Array:
-        """Hit-and-run on the relaxation, then the discrete parameters rounded and the others moved to fit."""
-        e, polytope = self.encoder, self.polytope
-        if self._interior is None:
-            self._interior = polytope.interior()
-        codes = e.spread(rng.random((n, e.n_parameters)))
-        walked = polytope.hit_and_run(*self._interior, n, rng)
-        codes[:, polytope.involved] = walked[:, polytope.involved]
-        if not (e.discrete & polytope.involved).any():
-            return codes
-        codes = polytope.project(e.snap(codes), ~e.discrete)
-        good = polytope.holds(codes)
-        if good.sum() >= max(1, n // 4):
-            return codes[rng.choice(np.flatnonzero(good), n)] if not good.all() else codes
-        rescued = [polytope.repair(code) for code in codes[~good][:32]]
-        fresh = [code for code in rescued if code is not None]
-        if not fresh and not good.any():
-            raise InfeasibleSpace(
-                "no candidate with allowed discrete values satisfies the constraints of the space"
-            )
-        options = np.vstack([codes[good], *fresh]) if fresh else codes[good]
-        return options[rng.integers(0, len(options), n)]
-
     def _sure(self, code: Array, seed: int, index: int) -> dict[str, Value]:
         candidate = self.settle(code)
         rng = np.random.default_rng([seed, index, 5])
@@ -192,44 +136,37 @@ class Sampler:
             "no feasible candidate was found; the constraints may leave no room within their tolerance"
         )
 
-    def _inwards(self, code: Array) -> dict[str, Value] | None:
-        """The candidate moved off the boundary by as little as `Space.violations` asks for."""
-        e, polytope = self.encoder, self.polytope
-        if polytope.trivial:
-            return None
-        if self._interior is None:
-            self._interior = polytope.interior()
-        middle = code.copy()
-        middle[polytope.index] = e.low[polytope.index] + self._interior[0] * polytope.span[polytope.index]
-        for part in (1e-12, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.3, 1.0):
-            moved = np.where(e.discrete, code, (1 - part) * code + part * middle)
-            moved = polytope.exact(polytope.project(moved[None], ~e.discrete))
-            candidate = e.candidate(moved[0])
-            if not self.space.violations(candidate):
-                return candidate
-        return None
-
     def _rows(self) -> Array:
-        """The rows of the table that satisfy the linear constraints; mixtures take them as they are."""
+        """The rows of the table that satisfy linear constraints and rules; mixtures take them as they are."""
         table = self.encoder.table
         assert table is not None
         narrow = slice(len(self.space.mixtures), None)
-        return table[self.polytope.holds(table, rows=narrow)] if self.space.constraints else table
+        if self.space.constraints:
+            table = table[self.polytope.holds(table, rows=narrow)]
+        return table[self.domain.obeys(table)] if self.space.rules else table
 
     def _listed(self) -> Array | None:
         """Codes of all candidates of a small all-discrete space that satisfy the constraints."""
         e = self.encoder
-        if not e.discrete.all():
+        if not (e.discrete | e.context).all():
             return None
         size = 1.0
         for j, levels in enumerate(e.levels):
-            size *= len(levels) if len(levels) else e.high[j] - e.low[j] + 1
+            if not e.context[j]:
+                size *= len(levels) if len(levels) else e.high[j] - e.low[j] + 1
             if size > ENUMERABLE:
                 return None
         axes = [
-            levels if len(levels) else np.arange(e.low[j], e.high[j] + 1) for j, levels in enumerate(e.levels)
+            e.assumed[j : j + 1]
+            if e.context[j]
+            else levels
+            if len(levels)
+            else np.arange(e.low[j], e.high[j] + 1)
+            for j, levels in enumerate(e.levels)
         ]
         codes = np.array(list(product(*axes)), float).reshape(-1, e.n_parameters)
+        if e.conditional:
+            codes = np.unique(e.conditioned(codes), axis=0)
         codes = codes[self.polytope.holds(codes)]
         return codes[[not self.space.violations(e.candidate(code)) for code in codes]]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from campaigns.space import Space, Value
+from surrogates import pool as pool_search
 from surrogates import search
 from surrogates.errors import InvalidObservation, SpaceExhausted
 from surrogates.models import gp
@@ -197,7 +198,7 @@ def test_a_batch_from_a_large_pool_is_what_scoring_every_row_each_time_gives(
 def test_screening_a_large_pool_finds_nearly_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     method = Method("learn", "integrated_variance")
     screened = told(pool(20_000), 12).ask(1, method)[0]
-    monkeypatch.setattr(search, "SCREENED", 100_000)
+    monkeypatch.setattr(pool_search, "SCREENED", 100_000)
     exact = told(pool(20_000), 12).ask(1, method)[0]
     assert screened.value is not None and exact.value is not None
     assert screened.value > 0.98 * exact.value
@@ -205,11 +206,11 @@ def test_screening_a_large_pool_finds_nearly_the_best(monkeypatch: pytest.Monkey
 
 def test_rows_are_found_again_in_a_pool() -> None:
     space = pool(500)
-    looked = search.Search(Sampler(space))
-    assert looked.sampler.pool is not None
-    some = looked.sampler.pool[[3, 77, 499]]
-    assert np.flatnonzero(looked.occupied(np.vstack([some, some[:1] + 1e-9]))).tolist() == [3, 77, 499]
-    assert not looked.occupied(some[:0]).any()
+    listed = search.Search(Sampler(space)).pool
+    assert listed is not None
+    some = listed.codes[[3, 77, 499]]
+    assert np.flatnonzero(listed.occupied(np.vstack([some, some[:1] + 1e-9]))).tolist() == [3, 77, 499]
+    assert not listed.occupied(some[:0]).any()
 
 
 def test_asking_for_more_than_a_pool_has_leaves_nothing_pending() -> None:
