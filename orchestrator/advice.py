@@ -131,7 +131,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
             observations.append(row)
         elif not experiment.over:
             pending.append(experiment.candidate)
-    phase, turn = campaign.plan[ask.phase], rules.turn(state, campaign)
+    phase, turn = campaign.plan[ask.phase], rules.turn(state, campaign, ask.phase)
     method = {
         "mode": turn.mode,
         "name": turn.method,
@@ -149,7 +149,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "n": ask.n,
         "method": method,
         "gate": None if passed or phase.gate is None else {"low": phase.gate.low, "high": phase.gate.high},
-        "outlook": rules.needs_outlook(campaign.plan[ask.phase]),
+        "outlook": rules.needs_outlook(phase),
         "seed": campaign.seed,
         "index": len(state.experiments),
     }

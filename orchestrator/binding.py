@@ -351,7 +351,8 @@ def _limits(
 
 def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) -> dict[str, Gift]:
     units = {p.name: p.unit for p in campaign.space.context if isinstance(p, Continuous)}
-    units |= {part.name: part.unit for part in (*campaign.outcome_constraints, *campaign.objectives)}
+    units |= {constraint.name: constraint.unit for constraint in campaign.outcome_constraints}
+    units |= {objective.name: objective.unit for objective in campaign.objectives}
     gifts: dict[str, Gift] = {}
     for name, reading in step.gives.items():
         declared = spec.results.get(reading)

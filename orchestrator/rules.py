@@ -166,10 +166,9 @@ def budget_used(state: LabState, campaign: Campaign) -> str | None:
     return None
 
 
-def turn(state: LabState, campaign: Campaign) -> Turn:
-    """Whose turn it is in the phase that is on: its own method's, or one of those that alternate."""
-    current = state.phases[-1]
-    return campaign.plan[current.index].turn(len(in_phase(state, current.index)))
+def turn(state: LabState, campaign: Campaign, index: int) -> Turn:
+    """Whose turn it is in a phase: its own method's, or one of those that alternate."""
+    return campaign.plan[index].turn(len(in_phase(state, index)))
 
 
 def room(state: LabState, campaign: Campaign) -> int:

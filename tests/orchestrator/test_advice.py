@@ -86,14 +86,18 @@ def test_the_question_tells_what_is_known_and_what_is_pending() -> None:
     name = run_one(log, None, attribution="instrument")
     assert log.state.experiments[name].failure == ("instrument", "broken")
     asked = question(asks(log, phase=2, n=2), log.state, CAMPAIGN)
-    assert [(o["value"], o["failed"]) for o in asked["observations"]] == [
-        (1.0, False),
-        (None, True),
-        (None, True),
-    ]
+    name = CAMPAIGN.objectives[0].name
+    told = [(o["values"].get(name, {}).get("value"), o["failed"]) for o in asked["observations"]]
+    assert told == [(1.0, False), (None, True), (None, True)]
     assert asked["observations"][2]["candidate"]["fraction"] == 0.9
     assert asked["pending"] == [{**GOOD, "fraction": 0.1}]
-    assert asked["method"] == {"mode": "optimise", "name": "ucb", "beta": 1.5}
+    assert asked["method"] == {
+        "mode": "optimise",
+        "name": "ucb",
+        "beta": 1.5,
+        "level": None,
+        "trust_region": "auto",
+    }
     assert (asked["n"], asked["seed"], asked["index"]) == (2, CAMPAIGN.seed, 5)
 
 
