@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from surrogates.columns import Whole
 from surrogates.encode import Array, Encoder
 
 CHUNK = 8192
@@ -18,19 +19,13 @@ def decode(encoder: Encoder, X: Array) -> Array:
     codes = np.repeat(encoder.low[None], len(X), axis=0)
     if len(encoder.continuous):
         codes = encoder.move(codes, X[:, encoder.continuous_columns])
-    ends = encoder.unit(np.vstack([encoder.low, encoder.high]))
     for j in np.flatnonzero(encoder.discrete):
-        columns, levels = encoder.columns[j], encoder.levels[j]
-        if len(levels):
-            every = np.repeat(encoder.low[None], len(levels), axis=0)
-            every[:, j] = levels
-            codes[:, j] = levels[_nearest_rows(encoder.unit(every)[:, columns], X[:, columns])]
-            continue
-        first, last = ends[:, columns.start]
-        share = (X[:, columns.start] - first) / (last - first if last > first else 1.0)
-        value = np.rint(encoder.low[j] + share * (encoder.high[j] - encoder.low[j]))
-        codes[:, j] = np.clip(value, encoder.low[j], encoder.high[j])
-    return codes
+        axis, columns = encoder.axes[j], X[:, encoder.columns[j]]
+        if isinstance(axis, Whole):
+            codes[:, j] = np.clip(np.rint(axis.offset + columns[:, 0] * axis.span), axis.low, axis.high)
+        else:
+            codes[:, j] = axis.levels[_nearest_rows(axis.unit(axis.levels), columns)]
+    return encoder.conditioned(codes)
 
 
 def _nearest_rows(rows: Array, X: Array) -> Array:

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from campaigns.space import Space, Value
-from surrogates.columns import Array, Axis, Real, Whole, axis_of, backward, nearest
+from surrogates.columns import Array, Axis, Choice, Real, Whole, axis_of, backward, nearest
 
 __all__ = ["Array", "Encoder", "nearest"]
 
@@ -29,7 +29,7 @@ class Encoder:
 
     axes       what is known of each free parameter
     kinds      (p,) kind of each free parameter
-    discrete   (p,) bool, takes only listed values
+    discrete   (p,) bool, takes only listed values; `ordered` (p,) bool, its code is a number rather than an index
     context    (p,) bool, measured rather than chosen; `assumed` (p,) its codes where it was not measured
     low, high  (p,) bounds of the codes; `floor`, `ceiling` the same, but infinite for a context, which is what it is
     columns    unit columns of each free parameter
@@ -47,6 +47,7 @@ class Encoder:
         self.axes: tuple[Axis, ...] = tuple(axis_of(p) for p in self.parameters)
         self.levels = tuple(axis.levels for axis in self.axes)
         self.discrete = np.array([axis.discrete for axis in self.axes], bool)
+        self.ordered = np.array([not isinstance(axis, Choice) for axis in self.axes], bool)
         self.low = np.array([axis.low for axis in self.axes], float)
         self.high = np.array([axis.high for axis in self.axes], float)
         self.context = np.array([p in space.context for p in self.parameters], bool)

@@ -83,7 +83,7 @@ def sensitivity(surrogate: Surrogate, code: Array) -> dict[str, float]:
     ladder = encoder.spread(rungs)
     rows, owners = [], []
     for j in range(encoder.n_parameters):
-        levels = np.unique(ladder[:, j]) if encoder.numeric[j] else encoder.levels[j]
+        levels = np.unique(ladder[:, j]) if encoder.ordered[j] else encoder.levels[j]
         block = np.repeat(code[None], len(levels), axis=0)
         block[:, j] = levels
         rows.append(block)

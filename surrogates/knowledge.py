@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surrogates.acquisition.feasible import Chance
 from surrogates.encode import Array, Encoder
+from surrogates.goals.outputs import Outputs
 from surrogates.models.base import Model
 from surrogates.models.calibration import Diagnostics
 from surrogates.models.feasibility import Feasibility
@@ -17,15 +17,26 @@ from surrogates.models.gp import Columns
 from surrogates.models.surrogate import Surrogate
 from surrogates.observation import Observations
 
-if TYPE_CHECKING:
-    from surrogates.goals.outputs import Outputs
+
+@dataclass(frozen=True)
+class Target:
+    """The unit columns of the fidelity and their values where results count."""
+
+    columns: Array
+    values: Array
+
+    def of(self, X: Array) -> Array:
+        """X (m, d) as if measured at the target."""
+        out = X.copy()
+        out[:, self.columns] = self.values
+        return out
 
 
 @dataclass(frozen=True)
 class Knowledge:
     """`readings` by name; `sought`, the belief that a scalar acquisition ranks by, fitted at the results with `codes`
     (n, p); `outputs`, the objectives side by side where a Pareto front is sought; `promised`, the chance that all
-    outcome constraints hold, None without any."""
+    outcome constraints hold, None without any; `target`, the fidelity that counts, None where there is but one."""
 
     encoder: Encoder
     observations: Observations
@@ -34,6 +45,7 @@ class Knowledge:
     codes: Array
     outputs: Outputs | None = None
     promised: Chance | None = None
+    target: Target | None = None
 
     @property
     def n(self) -> int:
@@ -58,23 +70,27 @@ class Knowledge:
         return Feasibility(units, failed, Columns(self.encoder.group, self.encoder.numeric_columns))
 
     @cached_property
-    def _standing(self) -> Array:
-        """Posterior mean (n,) of what is sought at the results, those unlikely to meet the constraints behind."""
-        mean = self.sought.posterior(self.sought.U)[0]
-        if self.promised is not None:
-            likely = self.promised.log_probability(self.sought.U) >= np.log(0.5)
-            if likely.any():
-                return np.where(likely, mean, mean - 1e6)
-        return mean
+    def _standing(self) -> tuple[Array, Array]:
+        """Posterior mean (n,) of what is sought at the results, at the fidelity that counts, and which of them are more
+        likely than not to meet the outcome constraints."""
+        X = self.sought.U if self.target is None else self.target.of(self.sought.U)
+        mean = self.sought.posterior(X)[0]
+        if self.promised is None:
+            return mean, np.ones(len(mean), bool)
+        return mean, self.promised.log_probability(X) >= np.log(0.5)
 
-    def incumbents(self, n: int) -> Array:
-        """Codes of the `n` results with the highest posterior mean, best first."""
-        return self.codes[np.argsort(-self._standing, kind="stable")[:n]]
+    def incumbents(self, n: int, since: int = 0) -> Array:
+        """Codes of the `n` results with the highest posterior mean, best first, those that may break a constraint last;
+        `since`: of the results from that row on."""
+        mean, kept = self._standing
+        order = np.lexsort((-mean, ~kept))
+        return self.codes[order[order >= since][:n]]
 
     def best(self) -> float:
-        """Highest posterior mean at a result, standardised: what noise leaves of the best one."""
-        best = float(self._standing.max(initial=-np.inf))
-        return best if best > -1e5 else float(self.sought.posterior(self.sought.U)[0].max())
+        """Highest posterior mean at a result, standardised: what noise leaves of the best one. While none is likely to
+        meet the constraints, the best of the others counts."""
+        mean, kept = self._standing
+        return float((mean[kept] if kept.any() else mean).max(initial=-np.inf))
 
     def diagnose(self, codes: Array) -> Diagnostics:
         """Figures of merit; `codes` (m, p) stand for the space. Of several readings those of the first, and the

@@ -142,7 +142,7 @@ class Planner:
                 return
 
     def _chosen(self, candidate: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-        context = {p.name for p in self.space.free if getattr(p, "role", "chosen") == "context"}
+        context = {p.name for p in self.space.context}
         return key({name: value for name, value in candidate.items() if name not in context})
 
     def expect(self, candidate: Mapping[str, Value]) -> None:
@@ -210,7 +210,9 @@ class Planner:
 
     def _choose(self, knowledge: Knowledge, n: int, method: Method) -> list[Proposal]:
         chooser = Chooser(self.aim, knowledge, self._search, method, self.seed, self.index, self._pending)
-        out = []
+        if chooser.restarting is not None:
+            return self._spread(1, method, chooser.restarting)
+        out: list[Proposal] = []
         for last in [False] * (n - 1) + [True]:
             found = chooser.next(self.index)
             if not np.isfinite(found.value):

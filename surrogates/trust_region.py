@@ -116,7 +116,7 @@ def as_region(trust: Trust, encoder: Encoder) -> Region:
     choices are free."""
     ends = decode(encoder, np.vstack([trust.low, trust.high]))
     low, high = encoder.low.copy(), encoder.high.copy()
-    number = encoder.numeric
+    number = encoder.ordered & ~encoder.context
     low[number], high[number] = ends[0, number], ends[1, number]
     unit = encoder.unit(ends)
     for j in np.flatnonzero(encoder.discrete & number):

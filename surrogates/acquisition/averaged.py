@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surrogates.acquisition.base import Acquisition
 from surrogates.encode import Array
-
-if TYPE_CHECKING:
-    from surrogates.goals.outputs import Outputs
+from surrogates.goals.outputs import Outputs
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class CostOfCandidates:
         for name in {name for part in (cost.per, cost.of, cost.changes) for name, _ in part}:
             encoder.space.parameter(name)
         for name, _ in cost.per:
-            if name in self._index and not encoder.numeric[self._index[name]]:
+            if name in self._index and not encoder.ordered[self._index[name]]:
                 raise ValueError(
                     f"cost: wanted a numeric parameter in 'per', got {name}; take 'of' for choices"
                 )

@@ -16,7 +16,13 @@ from surrogates.models.outcome import Outcome
 from surrogates.observation import Observation
 
 MOST_KEPT = 1500  # results that the posterior is conditioned on
-Fit = Callable[[Array, Array, Array, Columns], Model]
+# From unit rows (n, d), standardised values (n,) and known noise variances (n,) to a model, and a word about it.
+Fit = Callable[[Array, Array, Array, Columns], tuple[Model, str]]
+
+
+def plainly(U: Array, z: Array, variance: Array, columns: Columns) -> tuple[Model, str]:
+    """The default: an exact Gaussian process."""
+    return exact.fit(U, z, variance, columns), ""
 
 
 class Surrogate:
@@ -24,7 +30,8 @@ class Surrogate:
 
     belief   the fitted model, standardised; larger is better where the reading is to be maximised or minimised
     outcome  the transform of the reading that it models
-    codes    (n, p) of the results, of which `kept` are in the model
+    codes    (n, p) of the results and `y` (n,) their values, of which `kept` are in the model
+    told     which rows of the observations those in the model are
     name     what it is, for the record
     """
 
@@ -32,25 +39,32 @@ class Surrogate:
         self,
         encoder: Encoder,
         rows: Sequence[Observation],
+        told: Sequence[int],
         reading: str,
         *,
         maximise: bool = True,
-        fit: Fit = exact.fit,
+        fit: Fit = plainly,
+        elsewhere: Array | None = None,
     ) -> None:
-        """`rows`: at least one, each with a value of `reading`."""
-        self.encoder, self.reading, self.n = encoder, reading, len(rows)
-        self.codes = encoder.codes([row.candidate for row in rows])
-        self.y = np.array([row.values[reading] for row in rows], float)
-        sigmas = np.array([row.sigmas.get(reading, 0.0) for row in rows], float)
-        self.outcome = Outcome.fit(self.y, maximise=maximise)
+        """`told`: the numbers of those of `rows` that have a value of `reading`. `elsewhere`: values of it in other
+        set-ups, which set the scale where nothing is told yet."""
+        self.encoder, self.reading, self.n = encoder, reading, len(told)
+        found = [rows[i] for i in told]
+        self.codes = encoder.codes([row.candidate for row in found])
+        self.y = np.array([row.values[reading] for row in found], float)
+        sigmas = np.array([row.sigmas.get(reading, 0.0) for row in found], float)
+        known = self.y if len(self.y) or elsewhere is None else elsewhere
+        self.outcome = Outcome.fit(known, maximise=maximise)
         z, variance = self.outcome.forward(self.y), self.outcome.variance(self.y, sigmas)
         self.kept = exact.thinned(z, MOST_KEPT)
+        self.told = np.asarray(told, int)[self.kept]
         columns = Columns(encoder.group, encoder.numeric_columns)
         U = encoder.unit(self.codes[self.kept])
-        self.belief = fit(U, z[self.kept], variance[self.kept], columns)
-        self.name = f"{self.belief.name}, yeo-johnson {self.outcome.exponent:.2f}" + (
-            f", {len(self.kept)} of {self.n} results" if len(self.kept) < self.n else ""
-        )
+        self.belief, said = fit(U, z[self.kept], variance[self.kept], columns)
+        parts = [self.belief.name, f"yeo-johnson {self.outcome.exponent:.2f}"]
+        if len(self.kept) < self.n:
+            parts.append(f"{len(self.kept)} of {self.n} results")
+        self.name = ", ".join(parts) + (f"; {said}" if said else "")
 
     def predict(self, codes: Array) -> tuple[Array, Array]:
         """Mean and sd of the noise-free reading in its own unit and sign."""
