@@ -135,7 +135,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
     method = {
         "mode": turn.mode,
         "name": turn.method,
-        "beta": "alternating" if turn.beta is None else turn.beta,
+        "beta": "auto" if turn.beta is None else turn.beta,
         "level": turn.level,
         "trust_region": turn.trust_region,
     }

@@ -127,7 +127,16 @@ class Chooser:
         if target is not None:
             near = target.of(near)
         answer = None if target is None else (target.columns, target.values)
-        return Situation(self.aim.objectives, self.knowledge, stand_in, self.seed, index, near, answer)
+        return Situation(
+            self.aim.objectives,
+            self.knowledge,
+            stand_in,
+            self.seed,
+            index,
+            near,
+            self.search.pool is not None,
+            answer,
+        )
 
     # -- what weighs against a candidate ---------------------------------------
     def _padded(self, rank: Ranking) -> Model | Outputs:
@@ -209,7 +218,7 @@ class Chooser:
         encoder, whole = self.encoder, True
         region = Region(encoder.low.copy(), encoder.high.copy())
         rows = self.knowledge.observations.rows
-        for j in np.flatnonzero(encoder.context):
+        for j in np.flatnonzero(encoder.context).tolist():
             whole = False
             region.low[j] = region.high[j] = (
                 encoder.codes([rows[-1].candidate])[0, j] if rows else encoder.assumed[j]

@@ -21,3 +21,7 @@ class SpaceExhausted(SurrogateError):
 
 class UnsupportedMethod(SurrogateError, ValueError):
     """The method cannot be used with what is sought or with the model that is believed in."""
+
+
+class UnsupportedObjectives(SurrogateError, ValueError):
+    """An objective lacks a number that its goal needs, or contradicts itself."""

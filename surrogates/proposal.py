@@ -14,15 +14,16 @@ Mode = Literal["explore", "learn", "optimise"]
 class Method:
     """How to choose: `name` is one of `campaigns.plan.METHODS` for the mode.
 
-    beta          weighs the sd in ucb = mean + beta * sd (maximisation form); "alternating" is 2, 2, 0 in turn: every
-                  third candidate is where the best is believed to be; "scheduled" grows with the results
+    beta          weighs the sd in ucb = mean + beta * sd (maximisation form); "auto" is 2, and where parameters can
+                  move 2, 2, 0 in turn: every third candidate is where the best is believed to be; "scheduled" grows
+                  with the results
     level         of `straddle`, in the objective's unit
     trust_region  whether to search near the best only: "auto" does so in many dimensions or after many results
     """
 
     mode: Mode = "optimise"
     name: str = "ucb"
-    beta: float | Literal["alternating", "scheduled"] = "alternating"
+    beta: float | Literal["auto", "scheduled"] = "auto"
     level: float | None = None
     trust_region: Literal["auto", "on", "off"] = "auto"
 

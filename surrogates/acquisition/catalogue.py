@@ -38,9 +38,10 @@ from surrogates.proposal import Method
 REFERENCE = 256  # points that stand for the space in integrals over it
 MAXIMA = 96  # points among which the knowledge gradient looks for the best
 NEIGHBOURS = 8  # models around the fitted one, whose disagreement `bald` looks at
-# Two candidates where the best may be, then one where it is believed to be. Against 2 throughout it halves what is left
-# to the optimum under noise and finds as much of measured pools (docs/planner.md).
-ALTERNATING = (2.0, 2.0, 0.0)
+# Two candidates where the best may be, then one where it is believed to be: where parameters can move, the third
+# refines what is known, which under noise leaves a third of the regret. Among listed candidates, each measured once,
+# there is nothing to refine, and it finds less (docs/planner.md).
+ALTERNATING, LISTED = (2.0, 2.0, 0.0), (2.0,)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Situation:
     seed: int
     index: int
     near: Array  # unit rows of the best results
+    listed: bool  # whether the candidates are those of a list
     answer: tuple[Array, Array] | None = None  # unit columns of the fidelity and their values at its target
 
     @property
@@ -81,11 +83,11 @@ def ranking(method: Method, s: Situation) -> Ranking:
 
 
 def redrawn(method: Method, index: int) -> object:
-    """What tells the acquisition of candidate `index` of a batch from that of another one; equal: the same function."""
+    """What tells the acquisition of candidate `index` of a batch from that of another one in a list of candidates;
+    equal: the same function."""
     if method.name in ("thompson", "parego"):
         return index
-    alternating = method.name == "ucb" and method.beta == "alternating"
-    return ALTERNATING[index % len(ALTERNATING)] if alternating else None
+    return None
 
 
 # -- optimise -------------------------------------------------------------------------------------------------
@@ -96,8 +98,9 @@ def _ucb(method: Method, s: Situation) -> Ranking:
 def _beta(method: Method, s: Situation) -> float:
     if method.beta == "scheduled":
         return scheduled_beta(s.knowledge.n, s.knowledge.encoder.n_parameters)
-    if method.beta == "alternating":
-        return ALTERNATING[s.index % len(ALTERNATING)]
+    if method.beta == "auto":
+        betas = LISTED if s.listed else ALTERNATING
+        return betas[s.index % len(betas)]
     return method.beta
 
 
@@ -151,7 +154,8 @@ def _of_each(s: Situation, make: Callable[[Surrogate], Acquisition]) -> Ranking:
     if len(surrogates) == 1:
         return Ranking(make(surrogates[0]), surrogates[0].belief, 0.0)
     outputs = Outputs(tuple(s.knowledge.readings), tuple(surrogate.belief for surrogate in surrogates))
-    return Ranking(Averaged(tuple(make(surrogate) for surrogate in surrogates)), outputs, 0.0)
+    each = Averaged(tuple(make(surrogate) for surrogate in surrogates))
+    return Ranking(each, outputs, 0.0)  # type: ignore[arg-type]
 
 
 def _variance(method: Method, s: Situation) -> Ranking:

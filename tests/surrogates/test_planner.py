@@ -139,8 +139,9 @@ def test_a_greedy_batch_is_nearly_as_good_as_botorchs_joint_one() -> None:
     model = planner.botorch_model()
     assert model is not None
     sampler = SobolQMCNormalSampler(torch.Size([512]), seed=0)
+    method = Method("optimise", "ucb", beta=2.0)
     joint = qUpperConfidenceBound(model, beta=4.0, sampler=sampler)
-    batch = torch.tensor([list(p.candidate.values()) for p in planner.ask(3)], dtype=torch.float64)
+    batch = torch.tensor([list(p.candidate.values()) for p in planner.ask(3, method)], dtype=torch.float64)
     torch.manual_seed(0)
     bounds = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
     _, best = optimize_acqf(joint, bounds, q=3, num_restarts=2, raw_samples=32)
