@@ -30,6 +30,11 @@ CODES: dict[str, str] = {
     "E512": "another engine holds the log",
     "E513": "simulated and real data never meet",
     "E514": "a file that cannot be written",
+    "E520": "a backtest in a laboratory that is no replay of a table",
+    "E521": "a backtest without a table of allowed rows that were measured",
+    "E522": "a backtest of objectives by which rows cannot be ranked",
+    "E523": "a variant of a backtest that makes no sense",
+    "E524": "a library to compare with that is not installed",
 }
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import inspect, run, tell
+from orchestrator.cli import backtest, inspect, run, tell
 
 app = typer.Typer(
     name="alquimia",
@@ -19,6 +19,7 @@ app = typer.Typer(
 run.register(app)
 tell.register(app)
 inspect.register(app)
+backtest.register(app)
 
 
 def main() -> None:
