@@ -88,9 +88,9 @@ class Knowledge:
 
     def best(self) -> float:
         """Highest posterior mean at a result, standardised: what noise leaves of the best one. While none is likely to
-        meet the constraints, the best of the others counts."""
+        meet the constraints, the best of the others counts; before any result, the average of related history."""
         mean, kept = self._standing
-        return float((mean[kept] if kept.any() else mean).max(initial=-np.inf))
+        return float((mean[kept] if kept.any() else mean).max()) if len(mean) else 0.0
 
     def diagnose(self, codes: Array) -> Diagnostics:
         """Figures of merit; `codes` (m, p) stand for the space. Of several readings those of the first, and the

@@ -29,7 +29,7 @@ from surrogates.goals.outputs import Outputs
 from surrogates.goals.scalarised import scalarised, standard_reference
 from surrogates.knowledge import Knowledge
 from surrogates.models.base import Model
-from surrogates.models.gp import GP
+from surrogates.models.mixture import processes_of
 from surrogates.models.hyperparameters import neighbours
 from surrogates.models.labels import integers
 from surrogates.models.surrogate import Surrogate
@@ -111,9 +111,10 @@ def _log_ei(method: Method, s: Situation) -> Ranking:
 def _log_nei(method: Method, s: Situation) -> Ranking:
     from surrogates.acquisition.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
 
-    if not isinstance(s.sought, GP):
-        raise UnsupportedMethod(f"log_nei needs a Gaussian process of one objective, got {s.sought.name}")
-    return Ranking(LogNoisyExpectedImprovement(s.seed, s.knowledge.best()), s.sought, None)
+    processes = processes_of(s.sought)
+    if len(processes) != 1:
+        raise UnsupportedMethod(f"log_nei needs one Gaussian process, got {s.sought.name}")
+    return Ranking(LogNoisyExpectedImprovement(s.seed, s.knowledge.best()), processes[0], None)
 
 
 def _thompson(method: Method, s: Situation) -> Ranking:
@@ -176,9 +177,12 @@ def _bald(method: Method, s: Situation) -> Ranking:
     reference = s.stand_in(REFERENCE)
 
     def of(surrogate: Surrogate) -> Acquisition:
-        if not isinstance(surrogate.belief, GP):
-            raise UnsupportedMethod(f"bald needs a Gaussian process, got {surrogate.belief.name}")
-        return IntegratedDisagreement(neighbours(surrogate.belief, NEIGHBOURS, s.seed), reference)
+        processes = processes_of(surrogate.belief)
+        if not processes:
+            raise UnsupportedMethod(f"bald needs Gaussian processes, got {surrogate.belief.name}")
+        if len(processes) == 1:
+            processes = neighbours(processes[0], NEIGHBOURS, s.seed)
+        return IntegratedDisagreement(processes, reference)
 
     return _of_each(s, of)
 

@@ -244,6 +244,6 @@ def test_what_is_wanted_is_the_batch_within_phase_and_budget(
 
 def test_the_best_is_the_first_of_equals() -> None:
     log, campaign = after([1.0, 5.0, 5.0, 2.0], EXPLORE)
-    best = rules.best_of(log.state.measured(), campaign.objectives[0])
+    best = standing.best_of(log.state.measured(), campaign)
     assert best is not None and best.id == "x0002"
-    assert rules.best_of([], campaign.objectives[0]) is None
+    assert standing.best_of([], campaign) is None
