@@ -203,6 +203,8 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
     rule, phase = advice.ask.rule, campaign.plan[advice.ask.phase]
     if advice.gated:
         otherwise = phase.gate.otherwise if phase.gate is not None else "learn"
+        if otherwise == "approval" and state.campaign is Campaign.PAUSED:
+            return  # paused by a person meanwhile: who continues it has not seen this, and is asked then
         yield Event(
             "model",
             "model.gated",

@@ -29,9 +29,9 @@ from surrogates.goals.outputs import Outputs
 from surrogates.goals.scalarised import scalarised, standard_reference
 from surrogates.knowledge import Knowledge
 from surrogates.models.base import Model
-from surrogates.models.mixture import processes_of
 from surrogates.models.hyperparameters import neighbours
 from surrogates.models.labels import integers
+from surrogates.models.mixture import processes_of
 from surrogates.models.surrogate import Surrogate
 from surrogates.proposal import Method
 
