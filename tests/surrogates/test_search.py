@@ -102,7 +102,16 @@ def test_a_region_holds_the_search_and_its_edge_is_reached(smooth: bool) -> None
     found = seek(Search(Sampler(box(3))), Towards(np.array([0.0, 0.45, 0.9])), smooth=smooth, within=within)
     assert within.holds(found.code[None]).all()
     assert np.abs(found.code - [0.4, 0.45, 0.25]).max() < (1e-4 if smooth else 0.01)
-    assert found.code[2] == 0.25, "what is pinned is not moved by rounding"
+
+
+def test_what_is_pinned_is_not_moved_by_rounding() -> None:
+    search = Search(Sampler(mixed()))
+    at = search.encoder.codes(Sampler(mixed()).design(1, seed=0))[0]
+    for time in (11.3, 17.7, 33.1, 123.4):
+        low, high = search.encoder.low.copy(), search.encoder.high.copy()
+        low[1] = high[1] = time
+        assert seek(search, Ridge(np.ones(7)), within=Region(low, high)).candidate["time"] == time
+    assert seek(search, Ridge(np.ones(7)), within=Region(at, at)).code.tolist() == at.tolist()
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -229,6 +238,21 @@ def test_the_best_support_of_a_mixture_is_found(
     assert found.value > best - (1e-3 if smooth else 0.01)
 
 
+def test_a_support_that_was_never_drawn_is_reached_by_exchanges() -> None:
+    names = tuple("abcdefghijkl")
+    space = Space(
+        parameters=tuple(Continuous(name=n, low=0.0, high=80.0) for n in names),
+        mixtures=(Mixture(name="ink", components=names, total=100.0, parts=(4, 4)),),
+    )
+    reached = 0
+    for wanted in ([0, 3, 7, 11], [1, 2, 5, 8], [4, 6, 9, 10], [0, 1, 2, 3], [8, 9, 10, 11]):
+        target = np.zeros(12)
+        target[wanted] = 25 / 80
+        found = seek(Search(Sampler(space)), Towards(target))
+        reached += found.value > -1e-6
+    assert reached == 5
+
+
 class Steps(Ridge):
     """Values by row of a pool, one for each."""
 
@@ -292,7 +316,7 @@ def test_parallel_proposals_keep_a_hundredth_apart(space: Space, smooth: bool) -
         pending = np.vstack([pending, found.code])
 
 
-def test_a_screened_row_is_among_the_best_thousandth_of_a_hundred_thousand() -> None:
+def test_a_screened_row_is_among_the_very_best_of_a_hundred_thousand() -> None:
     from surrogates.planner import Method, Planner
     from tests.surrogates.spaces import SCORE
 
@@ -309,7 +333,7 @@ def test_a_screened_row_is_among_the_best_thousandth_of_a_hundred_thousand() -> 
     assert search.pool is not None and len(search.pool.codes) > 90_000
     found = search.best(exact, surrogate.gp, none(search), none(search), np.random.default_rng(0))
     values = search_module.score(exact, surrogate.gp, search.pool.unit)
-    assert (values > found.value).sum() < 1e-3 * len(values)
+    assert (values > found.value).sum() < 5, "of 4096 rows at random the best would be about the 25th"
 
 
 def test_described_and_learned_choices_are_searched_choice_by_choice() -> None:
