@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from campaigns.space import Continuous, Integer, LinearConstraint, Ordinal, Space
 from surrogates.constant import propose
+from surrogates.domain import Domain
 from surrogates.errors import InfeasibleSpace, SpaceExhausted
 from surrogates.planner import Method, Planner
 from surrogates.polytope import Polytope
 from surrogates.sampling import Sampler, design, herd
+from surrogates.supports import Supports
 from tests.surrogates.spaces import SCORE, blend, box, conditional, mixed, mixture, pool, random_space
 
 SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "2000"))
@@ -54,9 +56,10 @@ def test_no_proposal_leaves_its_space(seed: int) -> None:
 def test_the_feasibility_test_sees_a_sampler_that_forgets_constraints(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Sampler, "settle", lambda self, code: self.encoder.candidate(code))
+    monkeypatch.setattr(Domain, "settle", lambda self, code: self.encoder.candidate(code))
+    monkeypatch.setattr(Supports, "holds", lambda self, codes: np.ones(len(codes), bool))
     monkeypatch.setattr(Polytope, "holds", lambda self, codes, *a, **k: np.ones(len(codes), bool))
-    spaces = [random_space(np.random.default_rng(seed)) for seed in range(40)]
+    spaces = [random_space(np.random.default_rng(seed)) for seed in range(100)]
     outside = [
         c for space in spaces for c in design(space, 1, seed=0, method="random") if space.violations(c)
     ]
