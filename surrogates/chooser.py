@@ -11,11 +11,12 @@ from scipy.special import ndtr
 from campaigns.aim import Aim
 from campaigns.space import Value
 from surrogates.acquisition.base import Acquisition
-from surrogates.acquisition.catalogue import Ranking, Situation, ranking, redrawn
+from surrogates.acquisition.catalogue import Ranking, Situation, alternating, ranking, redrawn
 from surrogates.acquisition.cost import CostOfCandidates, PerCost
 from surrogates.acquisition.feasible import Chance, WhereFeasible
 from surrogates.acquisition.fidelity import choose_fidelity
 from surrogates.acquisition.outcome_constraints import LogWhereFeasible, Together
+from surrogates.acquisition.slack import OptimisticSlack
 from surrogates.encode import Array
 from surrogates.goals.outputs import Outputs
 from surrogates.knowledge import Knowledge
@@ -72,8 +73,8 @@ class Chooser:
         """The best candidate for now."""
         rank = ranking(self.method, self._situation(index))
         belief = self._conditioned(rank)
-        acquisition = self._weighed(rank)
-        if self.aim.cost is not None:
+        acquisition = self._weighed(rank, index)
+        if self.aim.cost is not None and not self._first_sought:
             acquisition = PerCost(acquisition, self._costs(), self._worthless(rank))
         best = self._best(acquisition, belief, index, self.within)
         for region in self._unchanged():
@@ -150,7 +151,7 @@ class Chooser:
         units = self.encoder.unit(self.encoder.codes(failed))
         return rank.belief.condition(units, np.full(len(failed), rank.belief.z.min()))
 
-    def _weighed(self, rank: Ranking) -> Acquisition:
+    def _weighed(self, rank: Ranking, index: int) -> Acquisition:
         """Where experiments fail or outcome constraints may not hold, weighed with the probability of success: a
         failure is worth nothing learned, or the worst result so far. While learning, a result beyond a constraint is
         a result like any other."""
@@ -163,6 +164,10 @@ class Chooser:
         if not chances:
             return rank.acquisition
         chance = chances[0] if len(chances) == 1 else Together(tuple(chances))
+        if self._first_sought and self.knowledge.promised is not None:
+            bounded = self.knowledge.promised.readings
+            believed = [replace(r, belief=r.belief.condition(self._believed)) for r in bounded]
+            return OptimisticSlack(tuple(believed), alternating(index))
         if rank.floor is None:
             return LogWhereFeasible(rank.acquisition, chance)
         return WhereFeasible(rank.acquisition, chance, rank.floor)
@@ -174,6 +179,11 @@ class Chooser:
             return None
         unit = self.encoder.unit(code[None])
         return float(np.exp(sum(c.log_probability(unit)[0] for c in chances)))
+
+    @property
+    def _first_sought(self) -> bool:
+        """Whether the first result that meets the outcome constraints is still sought."""
+        return self.method.mode == "optimise" and not self.knowledge.hopeful
 
     # -- what it costs ----------------------------------------------------------
     def cost(self, code: Array) -> float | None:
@@ -291,6 +301,8 @@ class Chooser:
             gain = np.abs(first.outcome.backward(nodes) - first.outcome.backward(np.array([best])))
         else:
             gain = (nodes - best) * getattr(sought, "width", 1.0)
+        if not self.knowledge.hopeful:
+            return found  # nothing is good enough yet: there is no best to improve on, and nothing to be ended by it
         return replace(
             found,
             improvement_probability=float(ndtr((mean - best) / sd)[0]),

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from surrogates.acquisition.feasible import Chance
+from surrogates.acquisition.outcome_constraints import OutcomeChance
 from surrogates.encode import Array, Encoder
 from surrogates.goals.outputs import Outputs
 from surrogates.models.base import Model
@@ -44,7 +45,7 @@ class Knowledge:
     sought: Model
     codes: Array
     outputs: Outputs | None = None
-    promised: Chance | None = None
+    promised: OutcomeChance | None = None
     target: Target | None = None
 
     @property
@@ -85,6 +86,11 @@ class Knowledge:
         mean, kept = self._standing
         order = np.lexsort((-mean, ~kept))
         return self.codes[order[order >= since][:n]]
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether some result is more likely than not to meet the outcome constraints; True where there are none."""
+        return bool(self._standing[1].any()) or self.promised is None
 
     def best(self) -> float:
         """Highest posterior mean at a result, standardised: what noise leaves of the best one. While none is likely to

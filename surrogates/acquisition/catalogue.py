@@ -41,7 +41,7 @@ NEIGHBOURS = 8  # models around the fitted one, whose disagreement `bald` looks 
 # Two candidates where the best may be, then one where it is believed to be: where parameters can move, the third
 # refines what is known, which under noise leaves a third of the regret. Among listed candidates, each measured once,
 # there is nothing to refine, and it finds less (docs/planner.md).
-ALTERNATING, LISTED = (2.0, 2.0, 0.0), (2.0,)
+ALTERNATING, LISTED = (2.0, 2.0, 0.0), 2.0
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,13 @@ def _beta(method: Method, s: Situation) -> float:
     if method.beta == "scheduled":
         return scheduled_beta(s.knowledge.n, s.knowledge.encoder.n_parameters)
     if method.beta == "auto":
-        betas = LISTED if s.listed else ALTERNATING
-        return betas[s.index % len(betas)]
+        return LISTED if s.listed else alternating(s.index)
     return method.beta
+
+
+def alternating(index: int) -> float:
+    """The weight of the sd for candidate number `index`."""
+    return ALTERNATING[index % len(ALTERNATING)]
 
 
 def _log_ei(method: Method, s: Situation) -> Ranking:
