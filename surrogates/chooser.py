@@ -11,12 +11,11 @@ from scipy.special import ndtr
 from campaigns.aim import Aim
 from campaigns.space import Value
 from surrogates.acquisition.base import Acquisition
-from surrogates.acquisition.catalogue import Ranking, Situation, alternating, ranking, redrawn
+from surrogates.acquisition.catalogue import Ranking, Situation, ranking, redrawn
 from surrogates.acquisition.cost import CostOfCandidates, PerCost
-from surrogates.acquisition.feasible import Chance, WhereFeasible
+from surrogates.acquisition.feasible import Chance, MostLikely, WhereFeasible
 from surrogates.acquisition.fidelity import choose_fidelity
 from surrogates.acquisition.outcome_constraints import LogWhereFeasible, Together
-from surrogates.acquisition.slack import OptimisticSlack
 from surrogates.encode import Array
 from surrogates.goals.outputs import Outputs
 from surrogates.knowledge import Knowledge
@@ -73,7 +72,7 @@ class Chooser:
         """The best candidate for now."""
         rank = ranking(self.method, self._situation(index))
         belief = self._conditioned(rank)
-        acquisition = self._weighed(rank, index)
+        acquisition = self._weighed(rank)
         if self.aim.cost is not None and not self._first_sought:
             acquisition = PerCost(acquisition, self._costs(), self._worthless(rank))
         best = self._best(acquisition, belief, index, self.within)
@@ -151,7 +150,7 @@ class Chooser:
         units = self.encoder.unit(self.encoder.codes(failed))
         return rank.belief.condition(units, np.full(len(failed), rank.belief.z.min()))
 
-    def _weighed(self, rank: Ranking, index: int) -> Acquisition:
+    def _weighed(self, rank: Ranking) -> Acquisition:
         """Where experiments fail or outcome constraints may not hold, weighed with the probability of success: a
         failure is worth nothing learned, or the worst result so far. While learning, a result beyond a constraint is
         a result like any other."""
@@ -164,10 +163,8 @@ class Chooser:
         if not chances:
             return rank.acquisition
         chance = chances[0] if len(chances) == 1 else Together(tuple(chances))
-        if self._first_sought and self.knowledge.promised is not None:
-            bounded = self.knowledge.promised.readings
-            believed = [replace(r, belief=r.belief.condition(self._believed)) for r in bounded]
-            return OptimisticSlack(tuple(believed), alternating(index))
+        if self._first_sought:
+            return MostLikely(chance)
         if rank.floor is None:
             return LogWhereFeasible(rank.acquisition, chance)
         return WhereFeasible(rank.acquisition, chance, rank.floor)

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from surrogates.acquisition.feasible import Chance
-from surrogates.acquisition.outcome_constraints import OutcomeChance
 from surrogates.encode import Array, Encoder
 from surrogates.goals.outputs import Outputs
 from surrogates.models.base import Model
@@ -45,7 +44,7 @@ class Knowledge:
     sought: Model
     codes: Array
     outputs: Outputs | None = None
-    promised: OutcomeChance | None = None
+    promised: Chance | None = None
     target: Target | None = None
 
     @property
