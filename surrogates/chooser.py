@@ -13,7 +13,7 @@ from campaigns.space import Value
 from surrogates.acquisition.base import Acquisition
 from surrogates.acquisition.catalogue import Ranking, Situation, ranking, redrawn
 from surrogates.acquisition.cost import CostOfCandidates, PerCost
-from surrogates.acquisition.feasible import Chance, MostLikely, WhereFeasible
+from surrogates.acquisition.feasible import Chance, WhereFeasible
 from surrogates.acquisition.fidelity import choose_fidelity
 from surrogates.acquisition.outcome_constraints import LogWhereFeasible, Together
 from surrogates.encode import Array
@@ -73,7 +73,7 @@ class Chooser:
         rank = ranking(self.method, self._situation(index))
         belief = self._conditioned(rank)
         acquisition = self._weighed(rank)
-        if self.aim.cost is not None and not self._first_sought:
+        if self.aim.cost is not None and not self._reaching:
             acquisition = PerCost(acquisition, self._costs(), self._worthless(rank))
         best = self._best(acquisition, belief, index, self.within)
         for region in self._unchanged():
@@ -158,13 +158,11 @@ class Chooser:
         padded = rank.floor is None and isinstance(rank.belief, GP)
         if self.knowledge.achievable is not None and not padded:
             chances.append(self.knowledge.achievable)
-        if self.knowledge.promised is not None and self.method.mode == "optimise":
+        if self.knowledge.promised is not None and self.method.mode == "optimise" and not self._reaching:
             chances.append(self.knowledge.promised)
         if not chances:
             return rank.acquisition
         chance = chances[0] if len(chances) == 1 else Together(tuple(chances))
-        if self._first_sought:
-            return MostLikely(chance)
         if rank.floor is None:
             return LogWhereFeasible(rank.acquisition, chance)
         return WhereFeasible(rank.acquisition, chance, rank.floor)
@@ -178,9 +176,9 @@ class Chooser:
         return float(np.exp(sum(c.log_probability(unit)[0] for c in chances)))
 
     @property
-    def _first_sought(self) -> bool:
-        """Whether the first result that meets the outcome constraints is still sought."""
-        return self.method.mode == "optimise" and not self.knowledge.hopeful
+    def _reaching(self) -> bool:
+        """Whether the first result that meets the outcome constraints is still sought: whatever it costs."""
+        return self.method.mode == "optimise" and self.knowledge.reaching
 
     # -- what it costs ----------------------------------------------------------
     def cost(self, code: Array) -> float | None:
@@ -298,7 +296,7 @@ class Chooser:
             gain = np.abs(first.outcome.backward(nodes) - first.outcome.backward(np.array([best])))
         else:
             gain = (nodes - best) * getattr(sought, "width", 1.0)
-        if not self.knowledge.hopeful:
+        if self.knowledge.reaching:
             return found  # nothing is good enough yet: there is no best to improve on, and nothing to be ended by it
         return replace(
             found,

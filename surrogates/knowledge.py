@@ -36,7 +36,8 @@ class Target:
 class Knowledge:
     """`readings` by name; `sought`, the belief that a scalar acquisition ranks by, fitted at the results with `codes`
     (n, p); `outputs`, the objectives side by side where a Pareto front is sought; `promised`, the chance that all
-    outcome constraints hold, None without any; `target`, the fidelity that counts, None where there is but one."""
+    outcome constraints hold, None without any; `target`, the fidelity that counts, None where there is but one;
+    `reaching`, that no result is likely to meet the constraints yet, `sought` being how well they are met."""
 
     encoder: Encoder
     observations: Observations
@@ -46,6 +47,7 @@ class Knowledge:
     outputs: Outputs | None = None
     promised: Chance | None = None
     target: Target | None = None
+    reaching: bool = False
 
     @property
     def n(self) -> int:
@@ -79,17 +81,17 @@ class Knowledge:
             return mean, np.ones(len(mean), bool)
         return mean, self.promised.log_probability(X) >= np.log(0.5)
 
+    @property
+    def kept(self) -> Array:
+        """Mask (n,) of the results that are more likely than not to meet the outcome constraints."""
+        return self._standing[1]
+
     def incumbents(self, n: int, since: int = 0) -> Array:
         """Codes of the `n` results with the highest posterior mean, best first, those that may break a constraint last;
         `since`: of the results from that row on."""
         mean, kept = self._standing
         order = np.lexsort((-mean, ~kept))
         return self.codes[order[order >= since][:n]]
-
-    @property
-    def hopeful(self) -> bool:
-        """Whether some result is more likely than not to meet the outcome constraints; True where there are none."""
-        return bool(self._standing[1].any()) or self.promised is None
 
     def best(self) -> float:
         """Highest posterior mean at a result, standardised: what noise leaves of the best one. While none is likely to

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from campaigns.objective import Objective
+from campaigns.plan import PARETO_METHODS
 from surrogates.acquisition.averaged import Averaged
 from surrogates.acquisition.base import Acquisition
 from surrogates.acquisition.confidence_bound import UpperConfidenceBound
@@ -75,8 +76,11 @@ class Situation:
 
 def ranking(method: Method, s: Situation) -> Ranking:
     """Raises UnsupportedMethod where what is known does not allow the method."""
+    name = method.name
+    if s.knowledge.reaching and name in PARETO_METHODS:
+        name = "log_ei"  # before the constraints are met there is one thing to improve
     try:
-        make = _RANKINGS[method.name]
+        make = _RANKINGS[name]
     except KeyError:
         raise UnsupportedMethod(f"no acquisition is called {method.name!r}") from None
     return make(method, s)

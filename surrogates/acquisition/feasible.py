@@ -20,23 +20,6 @@ class Chance(Protocol):
 
 
 @dataclass(frozen=True)
-class MostLikely:
-    """The log probability itself: as long as no result meets the constraints, the first that does is what is sought
-    (Gelbart, Snoek and Adams, UAI 2014)."""
-
-    chance: Chance
-
-    def value(self, belief: Belief, X: Array) -> Array:
-        return self.chance.log_probability(X)
-
-    def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
-        return self.chance.log_probability_gradient(X, along)
-
-    def coarse(self) -> None:
-        return None
-
-
-@dataclass(frozen=True)
 class WhereFeasible:
     """P a + (1 - P) floor: what an acquisition is worth where P is the probability that there will be a result at
     all (Gardner et al., ICML 2014) and a failure is worth `floor`, in the acquisition's units."""
