@@ -33,11 +33,8 @@ class Alquimia(Adapter):
             allowed = Table(
                 columns=tuple(self.columns), rows=tuple(map(tuple, self.space.candidates.tolist()))
             )
-        self.planner = Planner(
-            Space(parameters=parameters, allowed=allowed),
-            [Objective(name="y", direction="maximise")],
-            seed=self.seed,
-        )
+        objective = Objective(name="y", direction="maximise")  # the harness: larger is better, always
+        self.planner = Planner(Space(parameters=parameters, allowed=allowed), [objective], seed=self.seed)
 
     def rows(self, X):
         return [dict(zip(self.columns, row, strict=True)) for row in np.atleast_2d(X).tolist()]
