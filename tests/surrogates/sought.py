@@ -9,9 +9,9 @@ import numpy as np
 from surrogates.encode import Array
 from surrogates.goals.composite import Back
 from surrogates.goals.outputs import Outputs
+from surrogates.models.exact import DEFAULT
 from surrogates.models.gp import GP, Columns
 from surrogates.models.outcome import Outcome
-from surrogates.models.surrogate import DEFAULT
 
 
 @dataclass(frozen=True)
