@@ -27,7 +27,8 @@ class MeasuredValue:
 
 @dataclass(frozen=True)
 class NearestRecord:
-    """The closest candidate measured before, by Euclidean `distance` in the unit cube; `value` of the first objective."""
+    """The closest candidate measured before, by Euclidean `distance` in the unit cube; `value` is the first
+    objective's there, None where it gave none."""
 
     candidate: Mapping[str, Value]
     value: float | None

@@ -124,6 +124,14 @@ def in_unit(found: MeasuredValue, unit: str) -> MeasuredValue:
     return MeasuredValue(value, unit, sigma)
 
 
+def readings(campaign: Campaign) -> dict[str, Reading]:
+    """What is looked at of a result, by name: the objectives first, then what the outcome constraints bound."""
+    found: dict[str, Reading] = {objective.name: objective for objective in campaign.objectives}
+    for constraint in campaign.outcome_constraints:
+        found.setdefault(constraint.name, constraint)
+    return found
+
+
 def as_made(experiment: ExperimentRecord, campaign: Campaign) -> dict[str, Value]:
     """The candidate with what was measured of its contexts in place of what was assumed.
 
@@ -161,11 +169,7 @@ def best(records: Records, objective: Objective) -> ExperimentRecord | None:
         if got is None:
             continue
         kept = not beyond(experiment, records.campaign)
-        better = (
-            rank is None
-            or kept > rank[0]
-            or (kept == rank[0] and objective.better(got.value, rank[1]))
-        )
+        better = rank is None or kept > rank[0] or (kept == rank[0] and objective.better(got.value, rank[1]))
         if better:
             found, rank = experiment, (kept, got.value)
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from campaigns.campaign import Campaign, Objective
 from orchestrator import standing
 from orchestrator.records import ExperimentRecord, MeasuredValue, Records
-from orchestrator.report.findings import measured
+from orchestrator.report.findings import measured, readings
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,20 @@ def lower_is_better(objective: Objective) -> bool:
 def stand(records: Records) -> list[Standing]:
     """Every measured experiment, in the order of proposal."""
     campaign = records.campaign
-    readings = [*campaign.outcome_constraints, *campaign.objectives]
     found = []
     for experiment in records.experiments:
-        values = {r.name: got for r in readings if (got := measured(experiment, r)) is not None}
+        values = {
+            name: got
+            for name, reading in readings(campaign).items()
+            if (got := measured(experiment, reading)) is not None
+        }
         if all(objective.name in values for objective in campaign.objectives):
             found.append(Standing(experiment, values))
     return found
 
 
 def leaders(records: Records) -> list[Standing]:
-    """The best experiment, or the front of a Pareto goal in the order of its first objective; empty before the first."""
+    """The best experiment, or the front of a Pareto goal in the order of its first objective; empty at first."""
     found = stand(records)
     if records.campaign.goal == "pareto":
         first = records.campaign.objectives[0]
@@ -85,7 +88,9 @@ def scored(records: Records) -> list[tuple[Standing, float]]:
     return list(zip(found, standing.scores(found, records.campaign), strict=True))
 
 
-def best_score_so_far(ranked: Sequence[tuple[Standing, float]], campaign: Campaign) -> list[tuple[int, float]]:
+def best_score_so_far(
+    ranked: Sequence[tuple[Standing, float]], campaign: Campaign
+) -> list[tuple[int, float]]:
     """(number, best score up to and with it) over those that keep the outcome constraints."""
     path: list[tuple[int, float]] = []
     for each, score in ranked:
@@ -105,6 +110,7 @@ def volumes(records: Records) -> Volumes | None:
         return None
     # numpy only where a front is sought: a status is otherwise told without it.
     import numpy as np
+
     from surrogates.goals.pareto import hypervolume, reference_point
 
     directions = ["minimise" if lower_is_better(o) else "maximise" for o in campaign.objectives]
@@ -126,7 +132,7 @@ def volumes(records: Records) -> Volumes | None:
 
 
 def centre(records: Records) -> Standing | None:
-    """The experiment that slices of the belief go through: the best, or of a front the one that alone dominates most."""
+    """What slices of the belief go through: the best experiment, or of a front the one that alone dominates most."""
     if records.campaign.goal != "pareto":
         return next(iter(leaders(records)), None)
     found = volumes(records)
