@@ -168,8 +168,8 @@ def _row(records: Records, experiment: ExperimentRecord, whole: _Whole) -> Row:
 def _ended(records: Records, experiment: ExperimentRecord) -> str:
     """The state, what a failure is put down to, and whether an outcome constraint is not kept."""
     state = state_of(experiment)
-    if broken := beyond(experiment, records.campaign):
-        return f"{state}, {' and '.join(map(label, broken))} beyond bound"
+    if beyond(experiment, records.campaign):
+        return f"{state}, beyond bound"
     return f"{state}: {experiment.failure[0]}" if experiment.failure is not None else state
 
 

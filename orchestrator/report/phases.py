@@ -63,6 +63,10 @@ def cost_head(cost: Cost | None) -> str:
     return f"Cost ({unit_text(cost.unit)})" if cost.unit else "Cost"
 
 
+# Stretches of a shut gate told of one phase at most; the figures have all.
+_NOTES = 5
+
+
 def _gate_notes(records: Records, phase: int) -> list[str]:
     found = []
     for shut in stretches(records):
@@ -78,4 +82,6 @@ def _gate_notes(records: Records, phase: int) -> list[str]:
         elif shut.last.otherwise == "approval":
             text += "; a person was asked"
         found.append(text + ("; it still is" if shut.now else ""))
+    if (more := len(found) - _NOTES) > 0:
+        found = [f"gate shut {more} more times before", *found[-_NOTES:]]
     return found

@@ -102,7 +102,7 @@ def _bounded_caption(records: Records, constraint: OutcomeConstraint) -> str:
     broken = sum(constraint.name in beyond(e, records.campaign) for e in records.experiments)
     return (
         f"{label(constraint.name).capitalize()} should be {bound(constraint)}: {broken} of {n} measured experiments "
-        "are beyond that."
+        "do not keep that."
     )
 
 
