@@ -227,7 +227,7 @@ class TrueBelief:
         self.sd, self.sign = sd, sign
         self.asked: list[Mapping[str, Any]] = []
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         self.asked.extend(candidates)
         return np.array([self.sign * truth(c) for c in candidates]), np.full(len(candidates), self.sd)
 
@@ -235,7 +235,7 @@ class TrueBelief:
 class Flat:
     """A model view that believes nothing in particular, whatever the candidate."""
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(candidates)), np.ones(len(candidates))
 
 
@@ -245,7 +245,7 @@ class Broken:
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         raise ModelUnavailable(self.reason)
 
 
