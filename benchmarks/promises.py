@@ -22,8 +22,10 @@ from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from surrogates.errors import SpaceExhausted
 from surrogates.planner import Method, Planner
-from surrogates.sampling import design
+from surrogates.sampling import Sampler, design
+from surrogates.search import Search
 from tests.promises.kills import SABOTAGE, Ordeal, describe
+from tests.surrogates.beliefs import Blank, Ridge
 from tests.surrogates.spaces import SCORE, random_space
 
 
@@ -95,12 +97,20 @@ def _life(number: int) -> list[Event]:
 
 
 def outside(n: int, every: int = 100) -> tuple[int, int, list[str]]:
-    """Spaces tried, candidates proposed, and what lay outside: designs in all, the planner's asks in one of `every`."""
+    """Spaces tried, candidates proposed, and what lay outside: designs in all; in one of `every` the planner's asks,
+    and what a search finds for an arbitrary acquisition, with gradients and without."""
     proposals, faults = 0, []
     for seed in range(n):
         space = random_space(np.random.default_rng(seed))
-        candidates = design(space, 1, seed=seed, method="random")
+        sampler = Sampler(space)
+        candidates = sampler.design(1, seed=seed, method="random")
         if seed % every == 0:
+            rng, encoder = np.random.default_rng([seed, 1]), sampler.encoder
+            codes = encoder.codes(candidates)
+            for smooth in (True, False):
+                ridge = Ridge(rng.normal(size=encoder.n_columns))
+                with contextlib.suppress(SpaceExhausted):
+                    candidates.append(Search(sampler).best(ridge, Blank(smooth), codes, codes, rng).candidate)
             planner = Planner(space, [SCORE], seed=seed)
             for k, candidate in enumerate(design(space, 4, seed=seed, method="sobol")):
                 planner.tell(candidate, float(k % 3))

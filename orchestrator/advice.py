@@ -205,6 +205,8 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
     rule, phase = advice.ask.rule, campaign.plan[advice.ask.phase]
     if advice.gated:
         otherwise = phase.gate.otherwise if phase.gate is not None else "learn"
+        if otherwise == "approval" and state.campaign is Campaign.PAUSED:
+            return  # paused by a person meanwhile: who continues it has not seen this, and is asked then
         yield Event(
             "model",
             "model.gated",
@@ -215,7 +217,8 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
             yield Event(CAMPAIGN, "campaign.paused", {"reason": reason})
             return
         rule = f"{rule}; gate: {advice.gated}"
-    number, last = len(state.experiments), len(state.experiments) + rules.room(state, campaign)
+    number = len(state.experiments)
+    last = number + (advice.ask.n if advice.ask.n_experiments is None else advice.ask.n_experiments)
     for proposal in advice.proposals:
         why = {key: value for key, value in proposal.items() if key != "candidate"}
         why |= {"phase": advice.ask.phase, "rule": rule, "read_to": advice.ask.read_to}

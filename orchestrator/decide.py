@@ -31,6 +31,7 @@ class Ask:
     read_to: int
     n_told: int  # results that the log held then
     diagnose: bool
+    n_experiments: int | None = None  # at most so many, replicates of a candidate counted; None: one for each
 
 
 @dataclass(frozen=True)
@@ -245,11 +246,17 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
     elif over is not None:
         decision.events.append(_enter(current.index + 1, state, campaign, over))
     else:
-        n = rules.wanted(state, campaign)
-        rule = f"plan[{current.index}]: {current.rule}"
-        decision.effects.append(
-            Ask(current.index, n, rule, state.seq, state.n_told, rules.needs_diagnosis(state, campaign))
+        n = rules.room(state, campaign)
+        ask = Ask(
+            current.index,
+            -(-n // campaign.plan[current.index].replicates),
+            f"plan[{current.index}]: {current.rule}",
+            state.seq,
+            state.n_told,
+            rules.needs_diagnosis(state, campaign),
+            n,
         )
+        decision.effects.append(ask)
 
 
 def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Event:

@@ -183,9 +183,3 @@ def room(state: LabState, campaign: Campaign) -> int:
         n = min(n, phase.bound - had)
     left = phase.left_in_turn(had)
     return max(n if left is None else min(n, left), 0)
-
-
-def wanted(state: LabState, campaign: Campaign) -> int:
-    """How many candidates the phase asks for now, each made as often as it has replicates."""
-    replicates = campaign.plan[state.phases[-1].index].replicates
-    return -(-room(state, campaign) // replicates)

@@ -73,7 +73,7 @@ class Chooser:
         rank = ranking(self.method, self._situation(index))
         belief = self._conditioned(rank)
         acquisition = self._weighed(rank)
-        if self.aim.cost is not None:
+        if self.aim.cost is not None and not self._reaching:
             acquisition = PerCost(acquisition, self._costs(), self._worthless(rank))
         best = self._best(acquisition, belief, index, self.within)
         for region in self._unchanged():
@@ -158,7 +158,7 @@ class Chooser:
         padded = rank.floor is None and isinstance(rank.belief, GP)
         if self.knowledge.achievable is not None and not padded:
             chances.append(self.knowledge.achievable)
-        if self.knowledge.promised is not None and self.method.mode == "optimise":
+        if self.knowledge.promised is not None and self.method.mode == "optimise" and not self._reaching:
             chances.append(self.knowledge.promised)
         if not chances:
             return rank.acquisition
@@ -174,6 +174,11 @@ class Chooser:
             return None
         unit = self.encoder.unit(code[None])
         return float(np.exp(sum(c.log_probability(unit)[0] for c in chances)))
+
+    @property
+    def _reaching(self) -> bool:
+        """Whether the first result that meets the outcome constraints is still sought: whatever it costs."""
+        return self.method.mode == "optimise" and self.knowledge.reaching
 
     # -- what it costs ----------------------------------------------------------
     def cost(self, code: Array) -> float | None:
@@ -291,6 +296,8 @@ class Chooser:
             gain = np.abs(first.outcome.backward(nodes) - first.outcome.backward(np.array([best])))
         else:
             gain = (nodes - best) * getattr(sought, "width", 1.0)
+        if self.knowledge.reaching:
+            return found  # nothing is good enough yet: there is no best to improve on, and nothing to be ended by it
         return replace(
             found,
             improvement_probability=float(ndtr((mean - best) / sd)[0]),

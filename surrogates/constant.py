@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from campaigns.space import Space, Value
 from surrogates.errors import SpaceExhausted
 from surrogates.proposal import Mode, Proposal
-from surrogates.sampling import Design, Sampler, key
+from surrogates.sampling import Design, Key, Sampler, key
 
 TRIES = 64  # draws without a new candidate before a continuous or very large space counts as used up
 
@@ -30,11 +30,17 @@ def propose(
 ) -> list[Proposal]:
     """The next `n` designs from number `index` on that are none of `avoid` (measured, pending or failed).
 
-    A function of its arguments alone. Raises SpaceExhausted where fewer than `n` candidates are left, and
+    What was measured in another context counts as measured. A function of its arguments alone.
+    Raises SpaceExhausted where fewer than `n` candidates are left, and
     InfeasibleSpace where the space has none.
     """
     sampler = space if isinstance(space, Sampler) else Sampler(space)
-    taken = {key(sampler.space.canonical(candidate)) for candidate in avoid}
+    context = {p.name for p in sampler.space.context}
+
+    def chosen(candidate: Mapping[str, Value]) -> Key:
+        return key({name: value for name, value in candidate.items() if name not in context})
+
+    taken = {chosen(sampler.space.canonical(candidate)) for candidate in avoid}
     size = None if sampler.pool is None else len(sampler.pool)
     out: list[Proposal] = []
     at, misses = index, 0
@@ -45,10 +51,10 @@ def propose(
             )
         candidate = sampler.design(1, seed=seed, index=at, method=method)[0]
         at += 1
-        if key(candidate) in taken:
+        if chosen(candidate) in taken:
             misses += 1
             continue
-        taken.add(key(candidate))
+        taken.add(chosen(candidate))
         out.append(
             Proposal(candidate, mode, method, None, None, None, "constant", seed, n_observed, fallback)
         )

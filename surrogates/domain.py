@@ -15,7 +15,7 @@ from surrogates.polytope import Polytope
 from surrogates.region import Region
 from surrogates.supports import Supports
 
-PIECES = 32  # supports of a mixture under further constraints that one draw looks into
+PIECES = 64  # supports of a mixture under further constraints that one draw looks into
 REJECTED = 400  # rounds of draws, of which the rules of a space must accept some
 
 
@@ -156,7 +156,7 @@ class Domain:
         pure = len(self.polytope.rows) == len(self.supports.parts)
         present = self.supports.draw(n, rng)
         if present is None:
-            repaired = self._repaired(self.spread(rng.random((min(n, PIECES), e.n_parameters))))
+            repaired = self._repaired(self.spread(rng.random((min(n, 32), e.n_parameters))))
             return repaired[rng.integers(0, len(repaired), n)]
         if pure:
             codes = self.spread(rng.random((n, e.n_parameters)))
@@ -164,15 +164,16 @@ class Domain:
             return codes
         found: list[Array] = []
         for _ in range(8):
-            keys = [row.tobytes() for row in present]
-            alive = {key: row for key, row in zip(keys, present, strict=True) if key not in self._dead}
-            some = list(alive)[:PIECES]
-            for key in some:
-                count = -(-n // len(some))
+            supports, counts = np.unique(present, axis=0, return_counts=True)
+            order = rng.permutation(len(supports))
+            alive = [k for k in order if supports[k].tobytes() not in self._dead][:PIECES]
+            share = n / max(counts[alive].sum(), 1)
+            for k in alive:
                 try:
-                    found.append(self._walk(self.piece(alive[key]), count, rng, rescue=2))
+                    many = int(np.ceil(share * counts[k]))
+                    found.append(self._walk(self.piece(supports[k]), many, rng, rescue=2))
                 except InfeasibleSpace:
-                    self._dead.add(key)
+                    self._dead.add(supports[k].tobytes())
             if found:
                 codes = np.concatenate(found)
                 return (
@@ -183,7 +184,7 @@ class Domain:
             again = self.supports.draw(max(n, 256), rng)
             assert again is not None
             present = again
-        repaired = self._repaired(self.spread(rng.random((min(n, PIECES), e.n_parameters))))
+        repaired = self._repaired(self.spread(rng.random((min(n, 32), e.n_parameters))))
         return repaired[rng.integers(0, len(repaired), n)]
 
     def _repaired(self, codes: Array) -> Array:

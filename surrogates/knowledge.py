@@ -36,7 +36,8 @@ class Target:
 class Knowledge:
     """`readings` by name; `sought`, the belief that a scalar acquisition ranks by, fitted at the results with `codes`
     (n, p); `outputs`, the objectives side by side where a Pareto front is sought; `promised`, the chance that all
-    outcome constraints hold, None without any; `target`, the fidelity that counts, None where there is but one."""
+    outcome constraints hold, None without any; `target`, the fidelity that counts, None where there is but one;
+    `reaching`, that no result is likely to meet the constraints yet, `sought` being how well they are met."""
 
     encoder: Encoder
     observations: Observations
@@ -46,6 +47,7 @@ class Knowledge:
     outputs: Outputs | None = None
     promised: Chance | None = None
     target: Target | None = None
+    reaching: bool = False
 
     @property
     def n(self) -> int:
@@ -79,6 +81,11 @@ class Knowledge:
             return mean, np.ones(len(mean), bool)
         return mean, self.promised.log_probability(X) >= np.log(0.5)
 
+    @property
+    def kept(self) -> Array:
+        """Mask (n,) of the results that are more likely than not to meet the outcome constraints."""
+        return self._standing[1]
+
     def incumbents(self, n: int, since: int = 0) -> Array:
         """Codes of the `n` results with the highest posterior mean, best first, those that may break a constraint last;
         `since`: of the results from that row on."""
@@ -88,9 +95,9 @@ class Knowledge:
 
     def best(self) -> float:
         """Highest posterior mean at a result, standardised: what noise leaves of the best one. While none is likely to
-        meet the constraints, the best of the others counts."""
+        meet the constraints, the best of the others counts; before any result, the average of related history."""
         mean, kept = self._standing
-        return float((mean[kept] if kept.any() else mean).max(initial=-np.inf))
+        return float((mean[kept] if kept.any() else mean).max()) if len(mean) else 0.0
 
     def diagnose(self, codes: Array) -> Diagnostics:
         """Figures of merit; `codes` (m, p) stand for the space. Of several readings those of the first, and the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from campaigns.aim import Aim
 from surrogates.acquisition.outcome_constraints import Bounded, OutcomeChance
 from surrogates.encode import Array, Encoder
 from surrogates.goals.outputs import complete_rows
-from surrogates.goals.scalarised import scalarised, side_by_side
+from surrogates.goals.scalarised import margin, scalarised, side_by_side
 from surrogates.knowledge import Knowledge, Target
 from surrogates.models import exact
 from surrogates.models.base import Model
@@ -60,15 +60,19 @@ def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> 
     if not len(codes) and not (related and aim.goal == "single"):
         return f"no result yet that has {' and '.join(o.name for o in aim.objectives)}"
     outputs = side_by_side(aim.objectives, objectives) if aim.goal == "pareto" else None
-    return Knowledge(
-        encoder,
-        observations,
-        readings,
-        _sought(aim, objectives),
-        codes,
-        outputs,
-        promised,
-        _target(aim, encoder),
+    sought, target = _sought(aim, objectives), _target(aim, encoder)
+    found = Knowledge(encoder, observations, readings, sought, codes, outputs, promised, target)
+    if found.kept.any() or promised is None:
+        return found
+    bounded = [readings[constraint.name] for constraint in aim.outcome_constraints]
+    # The probability of meeting the constraints says little while it is small everywhere: far from the bounds it is
+    # largest where least is known, and the search would run to corners. How far off the readings are leads there.
+    return replace(
+        found,
+        sought=margin(aim.outcome_constraints, bounded),
+        codes=_codes(bounded),
+        promised=None,
+        reaching=True,
     )
 
 

@@ -19,6 +19,7 @@ from surrogates.encode import Array, Encoder
 from surrogates.errors import InfeasibleSpace
 
 Design = Literal["sobol", "random"]
+Key = tuple[tuple[str, Value], ...]
 ENUMERABLE = 4096  # discrete spaces up to this size are listed and treated as a table
 BLOCK = 256  # designs in spaces without a low-discrepancy sequence come in blocks of this size
 CROWD = 8  # feasible points looked at for each point of such a block
@@ -206,6 +207,6 @@ def design(
     return Sampler(space).design(n, seed=seed, index=index, method=method)
 
 
-def key(candidate: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+def key(candidate: Mapping[str, Value]) -> Key:
     """What makes two canonical candidates the same one."""
     return tuple(sorted(candidate.items()))

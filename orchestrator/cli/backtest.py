@@ -107,7 +107,9 @@ def _folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused("E514", f"{out} cannot be made: {error.strerror}", cure="name another folder") from error
+        raise Refused(
+            "E514", f"{out} cannot be made: {error.strerror}", cure="name another folder"
+        ) from error
 
 
 def _names(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from campaigns.objective import Objective
+from campaigns.plan import PARETO_METHODS
 from surrogates.acquisition.averaged import Averaged
 from surrogates.acquisition.base import Acquisition
 from surrogates.acquisition.confidence_bound import UpperConfidenceBound
@@ -29,9 +30,9 @@ from surrogates.goals.outputs import Outputs
 from surrogates.goals.scalarised import scalarised, standard_reference
 from surrogates.knowledge import Knowledge
 from surrogates.models.base import Model
-from surrogates.models.gp import GP
 from surrogates.models.hyperparameters import neighbours
 from surrogates.models.labels import integers
+from surrogates.models.mixture import processes_of
 from surrogates.models.surrogate import Surrogate
 from surrogates.proposal import Method
 
@@ -41,7 +42,7 @@ NEIGHBOURS = 8  # models around the fitted one, whose disagreement `bald` looks 
 # Two candidates where the best may be, then one where it is believed to be: where parameters can move, the third
 # refines what is known, which under noise leaves a third of the regret. Among listed candidates, each measured once,
 # there is nothing to refine, and it finds less (docs/planner.md).
-ALTERNATING, LISTED = (2.0, 2.0, 0.0), (2.0,)
+ALTERNATING, LISTED = (2.0, 2.0, 0.0), 2.0
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,11 @@ class Situation:
 
 def ranking(method: Method, s: Situation) -> Ranking:
     """Raises UnsupportedMethod where what is known does not allow the method."""
+    name = method.name
+    if s.knowledge.reaching and name in PARETO_METHODS:
+        name = "log_ei"  # before the constraints are met there is one thing to improve
     try:
-        make = _RANKINGS[method.name]
+        make = _RANKINGS[name]
     except KeyError:
         raise UnsupportedMethod(f"no acquisition is called {method.name!r}") from None
     return make(method, s)
@@ -99,9 +103,13 @@ def _beta(method: Method, s: Situation) -> float:
     if method.beta == "scheduled":
         return scheduled_beta(s.knowledge.n, s.knowledge.encoder.n_parameters)
     if method.beta == "auto":
-        betas = LISTED if s.listed else ALTERNATING
-        return betas[s.index % len(betas)]
+        return LISTED if s.listed else alternating(s.index)
     return method.beta
+
+
+def alternating(index: int) -> float:
+    """The weight of the sd for candidate number `index`."""
+    return ALTERNATING[index % len(ALTERNATING)]
 
 
 def _log_ei(method: Method, s: Situation) -> Ranking:
@@ -111,9 +119,10 @@ def _log_ei(method: Method, s: Situation) -> Ranking:
 def _log_nei(method: Method, s: Situation) -> Ranking:
     from surrogates.acquisition.noisy_improvement import LogNoisyExpectedImprovement  # loads torch
 
-    if not isinstance(s.sought, GP):
-        raise UnsupportedMethod(f"log_nei needs a Gaussian process of one objective, got {s.sought.name}")
-    return Ranking(LogNoisyExpectedImprovement(s.seed, s.knowledge.best()), s.sought, None)
+    processes = processes_of(s.sought)
+    if len(processes) != 1:
+        raise UnsupportedMethod(f"log_nei needs one Gaussian process, got {s.sought.name}")
+    return Ranking(LogNoisyExpectedImprovement(s.seed, s.knowledge.best()), processes[0], None)
 
 
 def _thompson(method: Method, s: Situation) -> Ranking:
@@ -176,9 +185,12 @@ def _bald(method: Method, s: Situation) -> Ranking:
     reference = s.stand_in(REFERENCE)
 
     def of(surrogate: Surrogate) -> Acquisition:
-        if not isinstance(surrogate.belief, GP):
-            raise UnsupportedMethod(f"bald needs a Gaussian process, got {surrogate.belief.name}")
-        return IntegratedDisagreement(neighbours(surrogate.belief, NEIGHBOURS, s.seed), reference)
+        processes = processes_of(surrogate.belief)
+        if not processes:
+            raise UnsupportedMethod(f"bald needs Gaussian processes, got {surrogate.belief.name}")
+        if len(processes) == 1:
+            processes = neighbours(processes[0], NEIGHBOURS, s.seed)
+        return IntegratedDisagreement(processes, reference)
 
     return _of_each(s, of)
 

@@ -10,8 +10,12 @@ import numpy as np
 
 from surrogates.acquisition.base import Belief, Differences
 from surrogates.encode import Array
+from surrogates.errors import UnsupportedMethod
+from surrogates.goals.composite import Composite
 from surrogates.models.gp import GP
 from surrogates.models.kernels import RBF, Kernel, Matern52
+from surrogates.models.mixture import MixtureOfGPs
+from surrogates.models.wrapped import Wrapped
 
 FREQUENCIES = 512
 ROWS = 128  # looked at together: their phases stay in the cache
@@ -40,7 +44,7 @@ class ThompsonSampling(Differences):
         self._made: tuple[Belief, Callable[[Array], Array]] | None = None
 
     def value(self, belief: Belief, X: Array) -> Array:
-        """(m,) at X (m, d). Raises TypeError where the belief is neither a process nor `Sampled`."""
+        """(m,) at X (m, d). Raises UnsupportedMethod where no function can be drawn from the belief."""
         return self._of(belief)(X)
 
     def gradient(self, belief: Belief, X: Array, along: Array) -> tuple[Array, Array]:
@@ -55,16 +59,28 @@ class ThompsonSampling(Differences):
 
     def _of(self, belief: Belief) -> Callable[[Array], Array]:
         if self._made is None or self._made[0] is not belief:
-            if isinstance(belief, Sampled):
-                self._made = (belief, belief.sample(self._stream))
-            elif isinstance(belief, GP):
-                self._made = (belief, PosteriorDraw(belief, self._stream))
-            else:
-                raise TypeError(
-                    f"thompson: wanted a belief that functions can be drawn from, got {type(belief).__name__}; "
-                    "give it sample(seed), or take another method"
-                )
+            self._made = (belief, draw(belief, self._stream))
         return self._made[1]
+
+
+def draw(belief: Belief, seed: int) -> Callable[[Array], Array]:
+    """A function drawn from a belief: of a mixture, from one of its processes, by their weights; of a composition, the
+    composition of a draw from each part. Raises UnsupportedMethod for a belief that cannot be drawn from."""
+    if isinstance(belief, GP):
+        return PosteriorDraw(belief, seed)
+    if isinstance(belief, Sampled):
+        return belief.sample(seed)
+    if isinstance(belief, Wrapped):
+        return draw(belief.model, seed)
+    if isinstance(belief, MixtureOfGPs):
+        rng = np.random.default_rng([seed, 1])
+        return PosteriorDraw(belief.gps[rng.choice(len(belief.gps), p=belief.weights)], seed)
+    if isinstance(belief, Composite):
+        parts = [draw(part, seed + j) for j, part in enumerate(belief.outputs.parts)]
+        return lambda X: belief.composed(np.stack([part(X) for part in parts], axis=1))
+    raise UnsupportedMethod(
+        f"thompson needs a belief that functions can be drawn from, got {type(belief).__name__}"
+    )
 
 
 class PosteriorDraw:

@@ -185,6 +185,10 @@ class Composite:
         """Standardised mean and sd in the unit of `scalarise`."""
         return self.center + self.width * mean, self.width * sd
 
+    def composed(self, z: Array) -> Array:
+        """(...,) of what the parts model, z (..., k), standardised."""
+        return self._of_own(self._own(z))
+
     # -- composing -------------------------------------------------------------
     def _own(self, z: Array) -> Array:
         return np.stack([back(z[..., j]) for j, back in enumerate(self.backs)], axis=-1)

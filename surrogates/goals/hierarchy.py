@@ -14,7 +14,7 @@ from surrogates.encode import Array
 from surrogates.errors import UnsupportedObjectives
 from surrogates.goals.sought import Sought, larger_is_better, needed, span
 
-SOFTNESS = 1e-3  # width of the steps, as in the paper, in shares of an objective's observed range
+SOFTNESS = 1e-3  # width of the steps, as published, in shares of an objective's observed range
 TILT = 1e-3  # slope, relative to the paper's, beyond what was observed
 
 
@@ -28,7 +28,7 @@ class Chimera:
     the paper's function is sum_i g_i H(g_i - t_i) prod_{j<i} H(t_j - g_j) + g_k prod_j H(t_j - g_j).
 
     For values that no row has shown, a shifted loss above the threshold before it rises only by TILT, so that the
-    order of rank holds for them too; on the observed rows of interest nothing changes by this.
+    order of rank holds for them too; on the observed rows, clear of the steps, nothing changes by this.
     """
 
     def __init__(self, objectives: Sequence[Sought], observed: Array, softness: float = SOFTNESS) -> None:

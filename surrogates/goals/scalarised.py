@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from campaigns.objective import Objective
+from campaigns.outcome_constraint import OutcomeConstraint
 from surrogates.encode import Array
 from surrogates.goals.chebyshev import Chebyshev
 from surrogates.goals.composite import Composite
@@ -38,6 +39,25 @@ def scalarised(
     outputs = Outputs(names, tuple(surrogate.belief for surrogate in surrogates))
     backs = tuple(surrogate.outcome.backward for surrogate in surrogates)
     return Composite(outputs, backs, score, complete=complete, name=title)
+
+
+def margin(constraints: Sequence[OutcomeConstraint], surrogates: Sequence[Surrogate]) -> Composite:
+    """The belief about how well outcome constraints are met: the smallest distance of a reading from its bound, on the
+    right side positive, in standard deviations of that reading's results."""
+    scales = np.array([float(s.y.std()) or 1.0 for s in surrogates])
+    low = np.array([-np.inf if c.at_least is None else c.at_least for c in constraints])
+    high = np.array([np.inf if c.at_most is None else c.at_most for c in constraints])
+
+    def smallest(Y: Array) -> Array:
+        out: Array = (np.minimum(Y - low, high - Y) / scales).min(axis=-1)
+        return out
+
+    complete = complete_rows([surrogate.told for surrogate in surrogates])
+    outputs = Outputs(
+        tuple(f"{c.name} {j}" for j, c in enumerate(constraints)), tuple(s.belief for s in surrogates)
+    )
+    backs = tuple(surrogate.outcome.backward for surrogate in surrogates)
+    return Composite(outputs, backs, smallest, complete=complete, name="margin")
 
 
 class _Match:

@@ -20,7 +20,6 @@ from surrogates.models.gp import Columns
 Kind = Literal["forest", "trees"]
 TREES = 100
 FEATURES = 5 / 6  # share of the columns tried at a split (Hutter et al. 2014)
-LEAF = {"forest": 2, "trees": 1}  # fewest different results in a leaf
 DOUBT = 0.1  # variance that a result has beside its known one, for how often it is drawn
 SCALES, NOISES = np.exp(np.linspace(-3.0, 2.0, 26)), np.exp(np.linspace(-9.0, 1.0, 41))
 
@@ -33,8 +32,9 @@ class Forest:
     var f(x) = s * (variance of the leaf means over trees + mean of the leaf variances)  (Hutter et al. 2014, SMAC)
     cov(f(x), f(y)) = s * (covariance of the leaf means + mean of the variances of the leaves that x and y share)
 
-    where the scale s and the noise variance make the out-of-bag residuals most likely: leaf variances
-    hold noise as well, so the plain sums (s = 1) are too wide where there is much of it.
+    where the scale s and the noise variance make the out-of-bag residuals most likely: the plain sums (s = 1) hold
+    noise as well and are too wide where there is much of it. A leaf holds one result or its replicates: with two at
+    least, a forest finds a third as many of the best of crossed_barrel.
     """
 
     smooth = False
@@ -164,7 +164,7 @@ def _grow(U: Array, z: Array, weight: Array, seed: int, kind: Kind) -> Any:
     from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor  # type: ignore[import-untyped]
 
     make = DecisionTreeRegressor if kind == "forest" else ExtraTreeRegressor
-    tree = make(max_features=FEATURES, min_samples_leaf=LEAF[kind], random_state=seed)
+    tree = make(max_features=FEATURES, random_state=seed)
     rows = np.ascontiguousarray(U, np.float32)
     return tree.fit(rows, z, sample_weight=weight, check_input=False).tree_
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import digamma, polygamma
 
 from surrogates.encode import Array
@@ -57,9 +56,6 @@ class Field:
             return np.full(len(X), self.level)
         return self.level * np.exp(SPREAD * self.process.posterior(X)[0])
 
-    def rescaled(self, by: float) -> Field:
-        return Field(self.process, self.level * by)
-
 
 class Heteroscedastic(Wrapped):
     """A process whose measurements are noisier in some places than in others.
@@ -103,7 +99,7 @@ def fit(U: Array, z: Array, variance: Array, columns: Columns, seed: int) -> Het
         found = _field(gp, field.at(U), variance, columns, sure=turn > 0)
         if found is None:
             return Heteroscedastic(gp, Field(None, 0.0), variance)
-        field = found.rescaled(_factor(gp, found, variance))
+        field = found
         gp = GP.fit(U, z, variance + field.at(U), columns, GIVEN)
     return Heteroscedastic(gp, field, variance)
 
@@ -143,17 +139,3 @@ def _squares(gp: GP, noise: Array, known: Array) -> tuple[Array, Array, Array]:
     share = own / (own + told)
     scatter = np.bincount(group, (gp.z - center[group]) ** 2)
     return places, share * (scatter + (center - mean) ** 2 * (own + told) / sd**2) / size, size.astype(float)
-
-
-def _factor(gp: GP, field: Field, known: Array) -> float:
-    """By how much the whole field must be multiplied to predict every result best from the others."""
-    noise = field.at(gp.U)
-
-    def loss(log_factor: float) -> float:
-        scaled = GP(gp.U, gp.z, known + math.exp(log_factor) * noise, gp.columns, gp.recipe, gp.theta)
-        mean, sd = scaled.leave_one_out()
-        return float((0.5 * ((gp.z - mean) / sd) ** 2 + np.log(sd)).sum())
-
-    return math.exp(
-        float(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded", options={"xatol": 0.02}).x)
-    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from surrogates.encode import Array
 from surrogates.models.gp import GP
+from surrogates.models.wrapped import Wrapped
 
 
 class MixtureOfGPs:
@@ -86,3 +87,12 @@ class MixtureOfGPs:
     def noise_at(self, X: Array) -> Array:
         """Variance (m,) of one measurement at X (m, d): the same everywhere."""
         return np.full(len(X), self.noise)
+
+
+def processes_of(model: object) -> tuple[GP, ...]:
+    """The processes that a model is made of; none where it is made of something else."""
+    if isinstance(model, GP):
+        return (model,)
+    if isinstance(model, MixtureOfGPs):
+        return model.gps
+    return processes_of(model.model) if isinstance(model, Wrapped) else ()

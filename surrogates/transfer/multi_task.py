@@ -20,7 +20,10 @@ from surrogates.models.kernels import MIN_LENGTH, MIN_NOISE
 from surrogates.transfer.source import RECIPE, Source
 from surrogates.transfer.task_likelihood import TaskLikelihood
 
-MOST = 200  # rows of all sources together
+FITTED, KEPT = (
+    100,
+    200,
+)  # rows of all sources together that set hyper-parameters (of results too), and that are kept
 MAX_LOG_SCALE = 3.0
 STARTS = ((0.2, 0.007), (0.6, 0.14))  # length scale in units of sqrt(parameters), noise variance
 
@@ -108,18 +111,38 @@ def fit_multi_task(
 ) -> MultiTask:
     """Maximum a posteriori, by L-BFGS-B from a short and a long start. U (n, d), z (n,), known noise variances (n,),
     n >= 1; at least one source. Nothing is drawn: `seed` is there because every model is given one."""
-    thin = [source.thinned(max(MOST // len(sources), 1)) for source in sources]
-    n, q = len(U), columns.n_lengths
-    task = np.repeat(np.arange(len(thin) + 1), [n, *(len(s.z) for s in thin)])
-    rows = np.vstack([U, *(s.U for s in thin)])
-    rows = np.column_stack([rows, task[:, None] == np.arange(1, len(thin) + 1)])
-    values = np.concatenate([z, *(s.z for s in thin)])
-    known = np.concatenate([variance, *(s.variance for s in thin)])
-    wide = Columns(
-        np.r_[columns.group, q + np.arange(len(thin))], np.r_[columns.numeric, np.zeros(len(thin), bool)]
-    )
-    loss = TaskLikelihood(rows, values, known, task, wide, RECIPE)
-    best, theta, tasks = math.inf, None, len(thin) + 1
+    own, s = Source("results", U, z, variance), len(sources)
+    thin = [own.thinned(FITTED), *(source.thinned(max(FITTED // s, 1)) for source in sources)]
+    theta = _fitted(_likelihood(thin, columns), columns.n_lengths)
+    parts = [own, *(source.thinned(max(KEPT // s, 1)) for source in sources)]
+    loss = _likelihood(parts, columns)
+    log_lengths, log_noise, log_scale = loss.parts(theta)
+    task, noise, scale = loss.task, np.exp(log_noise), np.exp(log_scale)
+    # The process has one noise, this campaign's: the others' enters by what it differs.
+    spread = loss.variance * scale[task] ** 2 + (noise - noise[0])[task]
+    means = loss.means(theta)
+    values = loss.z * scale[task] - means[task]
+    process = GP(loss.U, values, spread, loss.columns, RECIPE, np.r_[log_lengths, log_noise[0]], 0.0)
+    correlations = np.exp(-0.5 * np.exp(-2.0 * log_lengths[columns.n_lengths :])).tolist()
+    related = dict(zip((source.name for source in sources), correlations, strict=True))
+    return MultiTask(U, z, process, columns.n_lengths, float(means[0]), float(scale[0]), related)
+
+
+def _likelihood(parts: Sequence[Source], columns: Columns) -> TaskLikelihood:
+    """Of this campaign's rows, which come first, and the sources', with a column for each source."""
+    task = np.repeat(np.arange(len(parts)), [len(part.z) for part in parts])
+    others = np.arange(1, len(parts))
+    rows = np.column_stack([np.vstack([part.U for part in parts]), task[:, None] == others])
+    values = np.concatenate([part.z for part in parts])
+    known = np.concatenate([part.variance for part in parts])
+    group = np.r_[columns.group, columns.n_lengths - 1 + others]
+    wide = Columns(group, np.r_[columns.numeric, np.zeros(len(others), bool)])
+    return TaskLikelihood(rows, values, known, task, wide, RECIPE)
+
+
+def _fitted(loss: TaskLikelihood, q: int) -> Array:
+    """theta at the smaller of two minima; `q`: length scales of parameters."""
+    tasks, best, theta = loss.tasks, math.inf, None
     bounds = [(math.log(MIN_LENGTH), MAX_LOG_LENGTH)] * (q + tasks - 1)
     bounds += [(math.log(MIN_NOISE), MAX_LOG_NOISE)] * tasks + [(-MAX_LOG_SCALE, MAX_LOG_SCALE)] * tasks
     for length, noise in STARTS:
@@ -133,14 +156,4 @@ def fit_multi_task(
         if theta is None or found.fun < best:
             best, theta = float(found.fun), found.x
     assert theta is not None
-    log_lengths, log_noise, log_scale = loss.parts(theta)
-    noise, scale = np.exp(log_noise), np.exp(log_scale)
-    y = values * scale[task]
-    # The process has one noise, this campaign's: the others' enters by what it differs.
-    spread = known * scale[task] ** 2 + (noise - noise[0])[task]
-    means = loss.means(theta)
-    process = GP(rows, y - means[task], spread, wide, RECIPE, np.r_[log_lengths, log_noise[0]], 0.0)
-    related = {
-        s.name: float(math.exp(-0.5 * math.exp(-2 * v))) for s, v in zip(thin, log_lengths[q:], strict=True)
-    }
-    return MultiTask(U, z, process, q, float(means[0]), float(scale[0]), related)
+    return theta

@@ -30,7 +30,8 @@ class TaskLikelihood:
     def __init__(
         self, U: Array, z: Array, variance: Array, task: Array, columns: Columns, recipe: Recipe
     ) -> None:
-        self.task, self.z, self.variance, self.n = task, z, variance, len(z)
+        self.U, self.z, self.variance, self.n = U, z, variance, len(z)
+        self.task, self.columns = task, columns
         self.tasks = int(task.max()) + 1
         self.member = (task[:, None] == np.arange(self.tasks)).astype(float)
         self.size = self.member.sum(axis=0)

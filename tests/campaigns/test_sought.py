@@ -82,10 +82,13 @@ def test_a_broken_goal_is_one_fault(base: str, faults: Faults) -> None:
     assert [fault.code for fault in found] == ["E204"]
 
 
-def test_what_is_reached_with_desirability_is_a_desirability(base: str) -> None:
+def test_what_is_reached_with_desirability_is_a_desirability(base: str, faults: Faults) -> None:
     wished = "{maximise: y, unit: '%', worst: 0, best: 100}, {minimise: z, worst: 9, best: 0}"
     until = sought(base, wished, "desirability", **{"plan.1.until": "{reached: 0.9}"}).plan[1].until
     assert until is not None and until.reached == 0.9
+    two = [f"objectives=[{wished}]", "recipe.0.gives.z=other", "goal=desirability"]
+    (fault,) = faults(base, overrides=[*two, "plan.1.until={reached: 50 %}"])
+    assert fault.code == "E216", "it has no unit, whatever that of an objective"
 
 
 def test_outcome_constraints(base: str) -> None:

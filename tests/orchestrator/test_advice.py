@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.campaign import Budget, Campaign, Phase, Until
+from campaigns.campaign import Budget, Campaign, Objective, Phase, Until
+from campaigns.plan import Gate
 from campaigns.space import Categorical, Continuous, Space, Table
 from orchestrator import rules
 from orchestrator.advice import Advice, Adviser, question
@@ -16,7 +17,8 @@ from orchestrator.brain.client import BrainFailed
 from orchestrator.decide import Ask
 from orchestrator.lab import fold
 from orchestrator.lifecycle import Campaign as CampaignState
-from tests.orchestrator.builders import GOOD, Log, bound, enter, opened, proposal, propose, run_one
+from orchestrator.records import MeasuredValue
+from tests.orchestrator.builders import GOOD, Log, bound, enter, intend, opened, proposal, propose, run_one
 from tests.orchestrator.walks import Walk
 
 PLAN = (
@@ -227,3 +229,102 @@ async def test_a_diagnosis_is_of_the_results_that_were_in_the_question() -> None
     events(advice, log)
     assert (log.state.diagnosed_at_n, log.state.n_told) == (12, 13)
     assert rules.needs_diagnosis(log.state, CAMPAIGN) and rules.phase_over(log.state, CAMPAIGN) is None
+
+
+# -- the gate, replicates, partial results -------------------------------------------------------------------------
+def gated(otherwise: str, **more: Any) -> Any:
+    phase = Phase(mode="optimise", method="ucb", gate=Gate(low=0.75, high=1.0, otherwise=otherwise), **more)
+    return bound(plan=(PLAN[0], phase), budget=Budget(experiments=60))
+
+
+async def through(the_bound: Any, log: Log, reply: Mapping[str, Any]) -> list[str]:
+    ask = asks(log, phase=1)
+    adviser = Adviser(Oracle(reply))  # type: ignore[arg-type]
+    advice = await adviser.advise(ask, question(ask, log.state, the_bound.campaign), the_bound.campaign)
+    found = adviser.events(advice, log.state, the_bound.campaign)
+    log.apply(*found)
+    return [event.kind for event in found]
+
+
+def in_second_phase(the_bound: Any, n: int = 12) -> Log:
+    log = opened(the_bound)
+    for index in (0, 1):
+        enter(log, index, the_bound)
+    for _ in range(n):
+        run_one(log, 1.0, phase=1)
+    return log
+
+
+async def test_a_shut_gate_learns_within_the_same_ask_and_says_why() -> None:
+    the_bound = gated("learn")
+    log = in_second_phase(the_bound)
+    asked = question(asks(log, phase=1), log.state, the_bound.campaign)
+    assert asked["gate"] == {"low": 0.75, "high": 1.0}
+    kinds = await through(the_bound, log, said(1, gated="90 % intervals cover 50 %"))
+    assert kinds == ["model.gated", "experiment.proposed"]
+    proposed = list(log.state.experiments.values())[-1]
+    assert proposed.proposal["rule"].endswith("gate: 90 % intervals cover 50 %")
+    assert log.state.gate == "90 % intervals cover 50 %"
+
+
+async def test_a_gate_that_wants_approval_stops_until_a_person_continues() -> None:
+    the_bound = gated("approval")
+    log = in_second_phase(the_bound)
+    assert await through(the_bound, log, said(1, gated="too bold")) == ["model.gated", "campaign.paused"]
+    assert "alquimia continue" in log.state.reason
+    log.say("campaign", "campaign.continued", reason="continued by me")
+    asked = question(asks(log, phase=1), log.state, the_bound.campaign)
+    assert asked["gate"] is None, "what a person let pass is not held up again"
+    assert await through(the_bound, log, said(1)) == ["experiment.proposed"]
+    run_one(log, 2.0, phase=1)
+    asked = question(asks(log, phase=1), log.state, the_bound.campaign)
+    assert asked["gate"] is not None, "the next result is another matter"
+
+
+async def test_replicates_are_experiments_with_one_candidate() -> None:
+    the_bound = bound(plan=(PLAN[0], Phase(mode="optimise", method="ucb", replicates=3)))
+    log = in_second_phase(the_bound, 4)
+    ask = Ask(1, 1, "because", log.state.seq, log.state.n_told, False, 2)
+    adviser = Adviser(Oracle(said(1)))  # type: ignore[arg-type]
+    advice = await adviser.advise(ask, question(ask, log.state, the_bound.campaign), the_bound.campaign)
+    found = adviser.events(advice, log.state, the_bound.campaign)
+    assert [event.kind for event in found] == ["experiment.proposed"] * 2, "as many as there is room for"
+    assert found[0].body["candidate"] == found[1].body["candidate"]
+
+
+def test_what_an_experiment_gave_before_it_failed_is_told() -> None:
+    """One of two objectives was measured: the other's reading was bad."""
+    other = Objective(name="stiffness", direction="maximise")
+    objectives = (*CAMPAIGN.objectives, other)
+    campaign = CAMPAIGN.model_construct(
+        **{**{name: getattr(CAMPAIGN, name) for name in Campaign.model_fields}, "objectives": objectives,
+           "goal": "pareto"}
+    )  # fmt: skip
+    log = log_of((1.0,))
+    name = propose(log)
+    log.say(name, "experiment.queued")
+    log.say(name, "experiment.started")
+    intend(log, name, "look", device="probe", verb="measure", step=3)
+    log.say(
+        f"measurement/{name}", "measurement.recorded", experiment=name, action=f"{name}.look.1", name="stiffness",
+        value=3.0, unit="", sigma=0.1, reality="simulated",
+    )  # fmt: skip
+    told = log.state.n_told
+    log.say(f"{name}.look.1", "action.succeeded", reason="")
+    log.say(name, "experiment.failed", attribution="bad reading", reason="no reading of conductance")
+    assert log.state.n_told == told + 1
+    observed = question(asks(log), log.state, campaign)["observations"]
+    assert observed[-1]["values"] == {"stiffness": {"value": 3.0, "sigma": 0.1}}
+    assert not observed[-1]["failed"]
+
+
+def test_a_context_is_told_as_it_was_measured() -> None:
+    humidity = Continuous(name="humidity", low=0.0, high=100.0, role="context")
+    space = Space(parameters=(*CAMPAIGN.space.parameters, humidity))
+    campaign = CAMPAIGN.model_construct(
+        **{**{name: getattr(CAMPAIGN, name) for name in Campaign.model_fields}, "space": space}
+    )
+    log = log_of((1.0,))
+    log.state.experiments["x0001"].values["humidity"] = MeasuredValue(37.0, "", None)
+    observed = question(asks(log), log.state, campaign)["observations"]
+    assert observed[0]["candidate"]["humidity"] == 37.0

@@ -86,7 +86,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         m.setattr(guard, "beyond", lambda *a: None), m.setattr(Space, "violations", lambda *a: []),
     ),
     "no budget of experiments": lambda m: (
-        m.setattr(rules, "budget_used", lambda *a: None), m.setattr(rules, "wanted", lambda *a: 3),
+        m.setattr(rules, "budget_used", lambda *a: None), m.setattr(rules, "room", lambda *a: 3),
     ),
     "no budget of failures and time": lambda m: m.setattr(rules, "budget_overrun", lambda *a: None),
     "a doubt that is settled and forgotten": lambda m: m.setattr(decide, "_settled", lambda *a: iter(())),
@@ -146,7 +146,7 @@ def test_a_question_says_what_it_has_read() -> None:
     the_bound = bound(plan=ONE_PHASE)
     log = opened(the_bound)
     effects = run_out(log, the_bound)
-    assert effects == [Ask(0, 4, "plan[0]: the plan begins", log.state.seq, 0, False)]
+    assert effects == [Ask(0, 4, "plan[0]: the plan begins", log.state.seq, 0, False, 4)]
     assert not run_out(log, the_bound, Around(asking=True))
 
 

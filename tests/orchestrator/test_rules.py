@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from campaigns.campaign import Budget, Phase, Until
+from campaigns.plan import Turn
 from orchestrator import rules
 from orchestrator.commands import Command, obey
+from orchestrator.decide import Around, Ask, decide
 from tests.orchestrator.builders import Log, bound, enter, opened, propose, run_one
 
 EXPLORE = Phase(mode="explore", method="sobol", experiments=4)
@@ -239,11 +241,81 @@ def test_what_is_wanted_is_the_batch_within_phase_and_budget(
         budget=Budget(experiments=max(budget, 5)),
     )  # fmt: skip
     campaign = campaign.model_copy(update={"budget": Budget(experiments=budget)})
-    assert rules.wanted(log.state, campaign) == wanted
+    assert rules.room(log.state, campaign) == wanted
 
 
-def test_the_best_is_the_first_of_equals() -> None:
-    log, campaign = after([1.0, 5.0, 5.0, 2.0], EXPLORE)
-    best = rules.best_of(log.state.measured(), campaign.objectives[0])
-    assert best is not None and best.id == "x0002"
-    assert rules.best_of([], campaign.objectives[0]) is None
+# -- what the model says of itself, and of the next experiment ----------------------------------------------------
+@pytest.mark.parametrize(
+    ("until", "said", "below", "above"),
+    [
+        ({"error_below": 0.3}, "loo_nrmse", 0.29, 0.3),
+        ({"mean_variance_below": 2.0}, "mean_variance", 1.9, 2.1),
+        ({"improvement_below": 0.05}, "improvement_probability", 0.04, 0.06),
+    ],
+)
+def test_a_figure_of_the_model_ends_the_phase_once_it_is_below_its_bound(
+    until: dict[str, float], said: str, below: float, above: float
+) -> None:
+    log, campaign = after([1.0, 2.0], learn(**until))
+    assert rules.needs_diagnosis(log.state, campaign)
+    diagnose(log, **{said: above})
+    assert rules.phase_over(log.state, campaign) is None
+    diagnose(log, **{said: below})
+    assert next(iter(until)) in str(rules.phase_over(log.state, campaign))
+    run_one(log, 1.0, phase=1)
+    assert rules.phase_over(log.state, campaign) is None, "the diagnosis is stale"
+
+
+@pytest.mark.parametrize(("gain", "cost", "over"), [(0.5, 2.0, True), (0.5, 0.9, False), (None, 2.0, False)])
+def test_an_experiment_that_is_worth_less_than_it_costs_ends_the_phase(
+    gain: float | None, cost: float, over: bool
+) -> None:
+    log, campaign = after([1.0, 2.0], learn(value_below_cost=2.0))
+    diagnose(log, expected_improvement=gain, next_cost=cost)
+    assert (rules.phase_over(log.state, campaign) is not None) == over
+
+
+def test_only_rules_on_the_next_experiment_ask_for_an_outlook() -> None:
+    assert rules.needs_outlook(learn(improvement_below=0.1)) and rules.needs_outlook(
+        learn(value_below_cost=1.0)
+    )
+    assert not rules.needs_outlook(learn(error_below=0.1)) and not rules.needs_outlook(EXPLORE)
+
+
+def test_a_share_of_the_budget_is_counted_over_the_whole_campaign() -> None:
+    log, campaign = after([1.0], learn(share=0.25), before=[1.0] * 3, budget=Budget(experiments=20))
+    assert rules.phase_over(log.state, campaign) is None
+    run_one(log, 1.0, phase=1)
+    assert rules.phase_over(log.state, campaign) == "5 of 20 experiments are used (share: 0.25)"
+
+
+# -- turns and replicates -------------------------------------------------------------------------------------
+TURNS = Phase(
+    mode="alternate",
+    turns=(
+        Turn(mode="learn", method="variance", experiments=2),
+        Turn(mode="optimise", method="ucb", experiments=3),
+    ),
+    batch=4,
+)
+
+
+def test_turns_come_round_and_a_batch_ends_with_its_turn() -> None:
+    log, campaign = after([], TURNS)
+    seen = []
+    for _ in range(8):
+        seen.append((rules.turn(log.state, campaign, 1).method, rules.room(log.state, campaign)))
+        run_one(log, 1.0, phase=1)
+    assert seen == [
+        ("variance", 2), ("variance", 1), ("ucb", 3), ("ucb", 2), ("ucb", 1),
+        ("variance", 2), ("variance", 1), ("ucb", 3),
+    ]  # fmt: skip
+
+
+def test_replicates_are_experiments_of_phase_and_budget() -> None:
+    phase = Phase(mode="learn", method="variance", batch=2, replicates=3, at_most=10)
+    log, campaign = after([1.0] * 6, phase)
+    assert rules.room(log.state, campaign) == 4
+    the_bound = bound(plan=(EXPLORE, phase), budget=Budget(experiments=200))
+    asked = decide(log.state, the_bound, Around()).effects[0]
+    assert isinstance(asked, Ask) and (asked.n, asked.n_experiments) == (2, 4)

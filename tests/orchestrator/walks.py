@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from campaigns.campaign import Budget, Phase, Until
+from campaigns.plan import Gate
 from drivers.protocol import Attribution, Outcome, Reading
 from orchestrator import decide
 from orchestrator.advice import Advice, Adviser
@@ -255,8 +256,15 @@ class Walk:
         advice = Advice(
             ask, [] if exhausted else proposals, dice.choice((None, diagnostics)), exhausted=exhausted,
             failure="the brain was killed" if dice.random() < self.trouble else "",
+            gated="it covers half" if self._may_be_gated(ask) and dice.random() < 0.3 else "",
         )  # fmt: skip
         self.turn(self._adviser.events(advice, self.state, self.bound.campaign))
+
+    def _may_be_gated(self, ask: Ask) -> bool:
+        gate = self.bound.campaign.plan[ask.phase].gate
+        return gate is not None and not (
+            gate.otherwise == "approval" and self.state.gated_at_n == self.state.n_told
+        )
 
     def _proposal(self) -> dict[str, Any]:
         dice = self.dice
@@ -338,5 +346,11 @@ def plan_of(dice: random.Random) -> tuple[Phase, ...]:
             Phase(mode="learn", method="variance", until=until, at_most=6, batch=dice.randint(1, 3))
         )
     if dice.random() < 0.6:
-        phases.append(Phase(mode="optimise", method="ucb", until=dice.choice((until, None)), batch=2))
+        gate = dice.choice((None, Gate(low=0.7, high=1, otherwise=dice.choice(("learn", "approval")))))
+        phases.append(
+            Phase(
+                mode="optimise", method="ucb", until=dice.choice((until, None)), batch=2, gate=gate,
+                replicates=dice.choice((1, 1, 2)),
+            )
+        )  # fmt: skip
     return tuple(phases)

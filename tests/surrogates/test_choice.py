@@ -77,7 +77,8 @@ def test_plateaus_are_left_to_trees() -> None:
 
 
 def test_few_results_are_left_to_a_process() -> None:
-    assert choice.fit("auto", "normal", *jumps(9), 0).name.startswith("gp(")
+    assert choice.fit("auto", "normal", *jumps(9), 0).name.endswith(", not chosen by 9 results")
+    assert "chosen over" in choice.fit("auto", "normal", *smooth(10), 0).name
 
 
 def test_sparse_models_are_looked_at_where_there_are_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,20 +123,25 @@ def test_a_difference_within_its_error_changes_nothing(monkeypatch: pytest.Monke
     assert "kept, forest not surely better by" in choice.fit("auto", "normal", *jumps(80), 0).name
 
 
-def test_held_out_results_are_not_shown() -> None:
-    """A result moved far away is predicted badly; a fit that saw it would not be surprised."""
-    U, z, variance, columns = smooth(30)
-    z[4] += 10.0
-    for name in ("gp", "forest", "trees"):
-        model = MODELS[name](U, z, variance, columns, 0)
-        assert choice.score(MODELS[name], model, variance, columns, 0).log_density[4] < -4.0
+def test_every_result_is_held_out_once() -> None:
+    U, z, variance, columns = smooth(31)
+    held: list[float] = []
+
+    def spy(U: Array, z_shown: Array, variance: Array, columns: Columns, seed: int) -> GP:
+        held.extend(set(z) - set(z_shown))
+        return process.fit(U, z_shown, variance, columns, seed)
+
+    choice.score(spy, process.fit(U, z, variance, columns, 0), variance, columns, 0)
+    assert sorted(held) == sorted(z)
 
 
-def test_the_score_of_many_results_needs_no_refit() -> None:
-    U, z, variance, columns = smooth(choice.MOST_REFITTED + 1)
+@pytest.mark.parametrize("name, n", [("gp", choice.MOST_REFITTED + 1), ("forest", 30), ("trees", 30)])
+def test_scores_that_need_no_refit(name: str, n: int) -> None:
+    """Of many results, and of trees, most of which have not seen a result."""
+    U, z, variance, columns = smooth(n)
 
     def never(*_: object) -> GP:
         raise AssertionError("fitted again")
 
-    model = process.fit(U, z, variance, columns, 0)
-    assert len(choice.score(never, model, variance, columns, 0).log_density) == len(z)
+    model = MODELS[name](U, z, variance, columns, 0)
+    assert len(choice.score(never, model, variance, columns, 0).log_density) == n

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surrogates.acquisition.hypervolume import LogHypervolumeImprovement, LogNoisyHypervolumeImprovement
+from surrogates.acquisition.hypervolume import (
+    LogHypervolumeImprovement,
+    LogNoisyHypervolumeImprovement,
+    _candidates_for_front,
+)
 from surrogates.acquisition.improvement import LogExpectedImprovement
 from surrogates.encode import Array
 from surrogates.goals.outputs import Outputs
@@ -156,6 +160,26 @@ def test_infeasible_results_make_no_front() -> None:
     assert (only_west.value(belief, X) >= plain.value(belief, X)).all()
     assert only_west.value(belief, X).max() > plain.value(belief, X).max() + 5.0
     assert only_west.coarse().feasible is only_west.feasible
+
+
+class _Known:
+    """A part with stated beliefs at its four points."""
+
+    smooth, U = True, np.arange(4.0)[:, None]
+
+    def __init__(self, mean: list[float], sd: list[float]) -> None:
+        self.mean, self.sd = np.array(mean), np.array(sd)
+
+    def posterior(self, X: Array) -> tuple[Array, Array]:
+        at = X[:, 0].astype(int)
+        return self.mean[at], self.sd[at]
+
+
+def test_only_hopeless_points_are_left_out_of_the_front() -> None:
+    sd = [0.1, 0.1, 2.0, 0.1]
+    parts = _Known([2.0, 0.0, 0.0, 1.9], sd), _Known([2.0, 0.0, 0.0, 1.9], sd)
+    kept = _candidates_for_front(Outputs(("a", "b"), parts), None)  # type: ignore[arg-type]
+    assert kept.ravel().tolist() == [0.0, 2.0, 3.0]
 
 
 def test_four_objectives_take_fewer_samples() -> None:

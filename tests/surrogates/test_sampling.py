@@ -14,15 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from campaigns.space import Integer, LinearConstraint, Ordinal, Space
+from campaigns.space import Continuous, Integer, LinearConstraint, Ordinal, Space
+from surrogates.constant import propose
+from surrogates.domain import Domain
 from surrogates.errors import InfeasibleSpace, SpaceExhausted
 from surrogates.planner import Method, Planner
 from surrogates.polytope import Polytope
 from surrogates.sampling import Sampler, design, herd
-from tests.surrogates.spaces import SCORE, box, mixed, mixture, pool, random_space
+from surrogates.supports import Supports
+from tests.surrogates.spaces import SCORE, blend, box, conditional, mixed, mixture, pool, random_space
 
 SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "2000"))
 EASY = settings(max_examples=SPACES, deadline=None, derandomize=True, database=None)
+
+
+LIMIT = LinearConstraint(terms=(("a", 1.0), ("b", 1.0), ("c", 1.0), ("heat", 1.0)), at_most=106.0)
 
 
 @EASY
@@ -50,9 +56,10 @@ def test_no_proposal_leaves_its_space(seed: int) -> None:
 def test_the_feasibility_test_sees_a_sampler_that_forgets_constraints(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Sampler, "settle", lambda self, code: self.encoder.candidate(code))
+    monkeypatch.setattr(Domain, "settle", lambda self, code: self.encoder.candidate(code))
+    monkeypatch.setattr(Supports, "holds", lambda self, codes: np.ones(len(codes), bool))
     monkeypatch.setattr(Polytope, "holds", lambda self, codes, *a, **k: np.ones(len(codes), bool))
-    spaces = [random_space(np.random.default_rng(seed)) for seed in range(40)]
+    spaces = [random_space(np.random.default_rng(seed)) for seed in range(100)]
     outside = [
         c for space in spaces for c in design(space, 1, seed=0, method="random") if space.violations(c)
     ]
@@ -176,3 +183,63 @@ def test_designs_of_different_seeds_differ() -> None:
     for space in (box(3), mixed(), mixture(), pool()):
         firsts = {tuple(design(space, 1, seed=seed)[0].items()) for seed in range(12)}
         assert len(firsts) >= 6, "a design that never differs cannot be averaged over"
+
+
+@pytest.mark.parametrize("constraints", [(), (LIMIT,)], ids=["pure", "constrained"])
+def test_every_support_of_a_mixture_is_drawn(constraints: tuple[LinearConstraint, ...]) -> None:
+    """Two and three parts alike, every component as often, no amount below its threshold."""
+    sampler = Sampler(blend(constraints))
+    codes = sampler.draw(3000, np.random.default_rng(0))[:, :6]
+    assert sampler.domain.holds(sampler.draw(500, np.random.default_rng(1))).all()
+    supports, counts = np.unique(codes != 0, axis=0, return_counts=True)
+    assert len(supports) == math.comb(6, 2) + math.comb(6, 3)
+    pairs = counts[supports.sum(axis=1) == 2].sum() / 3000
+    assert abs(pairs - 0.5) < 0.08
+    assert codes[codes > 0].min() >= 5
+    shares = (codes > 0).mean(axis=0)
+    assert shares.max() < 1.15 * shares.min()
+
+
+def test_the_amounts_of_a_support_are_uniform() -> None:
+    codes = Sampler(blend()).draw(60_000, np.random.default_rng(0))[:, :6]
+    three = codes[(codes[:, :3] > 0).all(axis=1), :3]
+    dirichlet = 100 * np.random.default_rng(1).dirichlet(np.ones(3), 60_000)
+    inside = dirichlet[(dirichlet >= 5).all(axis=1) & (dirichlet <= 80).all(axis=1)]
+    assert np.allclose(three.mean(axis=0), inside.mean(axis=0), atol=1.5)
+    assert np.allclose(three.std(axis=0), inside.std(axis=0), atol=1.0)
+
+
+def test_a_logit_parameter_is_uniform_in_its_odds() -> None:
+    tied = LinearConstraint(terms=(("x", 1.0), ("y", 0.001)), at_most=0.9985)
+    parameters = (
+        Continuous(name="x", low=0.001, high=0.999, scale="logit"),
+        Continuous(name="y", low=0, high=1),
+    )
+    open_, walked = Space(parameters=parameters), Space(parameters=parameters, constraints=(tied,))
+    interior = Sampler(walked).polytope.hit_and_run(
+        *Sampler(walked).polytope.interior(), 4000, np.random.default_rng(0)
+    )
+    for x in (Sampler(open_).draw(4000, np.random.default_rng(0))[:, 0], interior[:, 0]):
+        share = np.quantile(0.5 + np.log(x / (1 - x)) / (2 * np.log(999)), [0.25, 0.5, 0.75])
+        assert np.allclose(share, [0.25, 0.5, 0.75], atol=0.03)
+
+
+def test_conditions_and_contexts_in_a_design() -> None:
+    candidates = design(conditional(), 60, seed=0) + design(conditional(), 60, seed=0, method="random")
+    assert {c["humidity"] for c in candidates} == {40.0}
+    assert {c["flow"] for c in candidates if c["gas"] == "air"} == {1.0}
+    assert len({c["flow"] for c in candidates if c["gas"] != "air"}) > 60
+    listed = Space(
+        parameters=(
+            Ordinal(name="speed", levels=(1.0, 2.0, 3.0)),
+            Integer(name="cycles", low=1, high=4, when=(("speed", (3.0,)),), otherwise=2),
+            Continuous(name="humidity", low=20.0, high=60.0, role="context"),
+        )
+    )
+    sampler = Sampler(listed)
+    assert sampler.pool is not None and len(sampler.pool) == 6, (
+        "two speeds alone, one with four numbers of cycles"
+    )
+    proposed = propose(sampler, 6, seed=0, index=0, avoid=[])
+    told = [{**p.candidate, "humidity": 55.5} for p in proposed[:5]]
+    assert propose(sampler, 1, seed=0, index=0, avoid=told)[0].candidate == proposed[5].candidate

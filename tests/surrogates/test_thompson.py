@@ -10,6 +10,7 @@ from scipy.optimize import approx_fprime
 
 from surrogates.acquisition.thompson import PosteriorDraw, ThompsonSampling
 from surrogates.encode import Array
+from surrogates.errors import UnsupportedMethod
 from surrogates.models.gp import GP, Columns
 from surrogates.models.kernels import RBF, Kernel, Matern52, Recipe, loose_noise, shared_lengths
 
@@ -131,6 +132,6 @@ def test_other_beliefs_draw_for_themselves() -> None:
     assert len(draws) > 1
     value, slope = ThompsonSampling(0, 0).gradient(Drawing(), X, np.array([0]))
     assert value.shape == (20,) and slope.shape == (20, 1)
-    with pytest.raises(TypeError, match="sample"):
+    with pytest.raises(UnsupportedMethod, match="drawn"):
         ThompsonSampling(0, 0).value(Steps(), X)
     assert ThompsonSampling(0, 0).coarse() is None
