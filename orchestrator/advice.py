@@ -25,7 +25,9 @@ log = structlog.get_logger()
 
 WITHIN_S = 300.0
 SAID_BY_THE_PLANNER = frozenset(
-    field.name for field in fields(ProposalRecord) if field.default is MISSING
+    field.name
+    for field in fields(ProposalRecord)
+    if field.default is MISSING and field.default_factory is MISSING
 ) - {"phase", "rule", "read_to"}  # fmt: skip
 
 

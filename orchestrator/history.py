@@ -12,8 +12,11 @@ from orchestrator.lab import LabState, fold
 from orchestrator.log.sqlite import LogReader
 from orchestrator.records import (
     ActionRecord,
+    DiagnosisRecord,
     EventRecord,
     ExperimentRecord,
+    GateRecord,
+    NearestRecord,
     PhaseRecord,
     ProposalRecord,
     Records,
@@ -33,6 +36,7 @@ def read_records(path: Path) -> Records:
 def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
     """The records of a state, with the events that made it."""
     opened = state.opened
+    gates, diagnoses = _of_the_model(events)
     return Records(
         campaign=Campaign.from_json(opened["campaign"]),
         fingerprint=opened["fingerprint"],
@@ -77,8 +81,36 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         ),
         events=events,
         lab_elapsed_s=state.lab_elapsed_s,
+        gates=gates,
+        diagnoses=diagnoses,
     )
 
 
 def _proposal(why: Mapping[str, Any]) -> ProposalRecord:
-    return ProposalRecord(**{name: why[name] for name in ProposalRecord.__dataclass_fields__ if name in why})
+    known = {name: why[name] for name in ProposalRecord.__dataclass_fields__ if name in why}
+    if known.get("nearest") is not None:
+        known["nearest"] = NearestRecord(**known["nearest"])
+    known["predictions"] = {name: (mean, sd) for name, (mean, sd) in known.get("predictions", {}).items()}
+    return ProposalRecord(**known)
+
+
+def _of_the_model(events: tuple[EventRecord, ...]) -> tuple[list[GateRecord], list[DiagnosisRecord]]:
+    """When gates were found shut, and what the model said of itself, with the place of each among the proposals."""
+    gates, diagnoses = [], []
+    phase = after = 0
+    for event in events:
+        body = event.body
+        if event.kind == "phase.entered":
+            phase = body["index"]
+        elif event.kind == "experiment.proposed":
+            after = body["number"]
+        elif event.kind == "model.gated":
+            gates.append(
+                GateRecord(phase, after, body["n_told"], body["reason"], body["otherwise"], event.at)
+            )
+        elif event.kind == "model.diagnosed":
+            said = body["diagnostics"]
+            diagnoses.append(
+                DiagnosisRecord(after, body["n_told"], said.get("n", 0), said.get("coverage_90"))
+            )
+    return gates, diagnoses

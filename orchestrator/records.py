@@ -8,7 +8,7 @@ per parameter of the space. Nothing here reads the log: whoever holds a log buil
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ class MeasuredValue:
 
 
 @dataclass(frozen=True)
+class NearestRecord:
+    """The closest candidate measured before, by Euclidean `distance` in the unit cube; `value` is the first
+    objective's there, None where it gave none."""
+
+    candidate: Mapping[str, Value]
+    value: float | None
+    distance: float
+
+
+@dataclass(frozen=True)
 class ProposalRecord:
     """Why an experiment was asked for.
 
@@ -34,6 +44,10 @@ class ProposalRecord:
     `noise_sd` is the spread that the model had learned of one measurement there, beside `sd`.
     `read_to` is the place in the log up to which the planner had read, `rule` the sentence saying why this
     mode was on, `fallback` the reason when the planner could not be asked, `phase` the index in the plan.
+    What follows is empty or None in logs older than it: `predictions` are the (mean, sd) of every reading that is
+    modelled, each in its own unit; `sensitivity` says, per free parameter, by how much (one standard deviation, in the
+    first objective's unit) the predicted mean changes when it alone is varied; `feasible` is the probability that the
+    experiment comes to a result and keeps the outcome constraints; `cost` is in the campaign's unit of cost.
     """
 
     mode: str
@@ -48,6 +62,11 @@ class ProposalRecord:
     fallback: str | None
     phase: int
     noise_sd: float | None = None
+    nearest: NearestRecord | None = None
+    predictions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sensitivity: Mapping[str, float] = field(default_factory=dict)
+    feasible: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,36 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True)
+class GateRecord:
+    """The gate of a phase was found shut: with `n_told` results, after `after` experiments had been proposed.
+
+    `otherwise` says what happened then: "learn", the next experiments were learning ones; "approval", a person was
+    waited for.
+    """
+
+    phase: int
+    after: int
+    n_told: int
+    reason: str
+    otherwise: str
+    at: str
+
+
+@dataclass(frozen=True)
+class DiagnosisRecord:
+    """What the model said of itself with `n_told` results, after `after` experiments had been proposed.
+
+    `coverage` is the share of results inside the 90 % interval predicted from all others (leave-one-out), None where
+    there were too few to say; `n` results were those that the model was fitted to.
+    """
+
+    after: int
+    n_told: int
+    n: int
+    coverage: float | None
+
+
+@dataclass(frozen=True)
 class Records:
     """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory."""
 
@@ -129,3 +178,5 @@ class Records:
     actions: tuple[ActionRecord, ...]
     events: Iterable[EventRecord]
     lab_elapsed_s: float
+    gates: Sequence[GateRecord] = ()
+    diagnoses: Sequence[DiagnosisRecord] = ()

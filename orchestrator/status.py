@@ -13,11 +13,13 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
     experiments        {planned, proposed, done, measured, failed, rejected, cancelled, open};
                        done = measured + failed, open = all that have not ended
     failures           {attribution: number of failed experiments}
-    best               per objective, measured only: [{objective, experiment, number, value, sigma, unit,
-                       candidate: {parameter: value}, units: {parameter: unit}}]
+    best               per objective alone, measured only: [{objective, experiment, number, value, sigma, unit,
+                       candidate: {parameter: value}, units: {parameter: unit}, kept}]; kept: no outcome constraint
+                       is broken, and one that breaks one comes after all that do not
     phase              {index, mode, method, entered_after, rule} of the phase entered last, or null
     phases             the same for every phase entered, in order
-    coverage           {n, inside, fraction}: measured values inside the 90 % interval predicted at proposal time
+    coverage           {n, inside, fraction}: measured values of the first objective inside the 90 % interval predicted
+                       at proposal time
     actions            {total, succeeded, failed, in_doubt, open}
     doubts             [{action, experiment, device, verb, reason}]: actions whose end is not known
     running            [{action, experiment, device, verb, began_s}]: actions that have been sent and have not ended
@@ -25,6 +27,19 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
     lab_budget_s       lab time it may use, or null
     proposed_first_at, ended_last_at
     versions           {name: version}
+    goal               single, pareto, desirability or hierarchy
+    score              of desirability and hierarchy the best {experiment, number, score, kept,
+                       values: {objective: value}, candidate}; null otherwise. Desirability is 0 to 1; the score of a
+                       hierarchy only ranks
+    front              of pareto {size, hypervolume, experiments: [{experiment, number, values, candidate}]}, in the
+                       order of the first objective; null otherwise. hypervolume is in the product of their units
+    constraints        [{reading, unit, at_least, at_most, measured, broken}]: outcome constraints, and by how many of
+                       the measured experiments each is broken
+    gate               {shut, since, after, reason, otherwise, times} where the plan has a gate, or null; since (when)
+                       and after (how many experiments had been proposed) tell of the present closure, reason of its
+                       last finding; times: how often a gate was found shut
+    context            {parameter: {value, experiment, number} or null}: contexts as last measured
+    cost               {unit, spent, phases: [{index, spent}]} where the campaign states costs, or null
 """
 
 from __future__ import annotations
@@ -34,8 +49,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.records import ActionRecord, Records
-from orchestrator.report.findings import best, counts, coverage, measured, predictions, state_of
-from orchestrator.report.wording import duration, label, number, uncertain, unit_text, value_text
+from orchestrator.report.findings import (
+    as_made,
+    best,
+    beyond,
+    counts,
+    coverage,
+    measured,
+    predictions,
+    state_of,
+)
+from orchestrator.report.gates import stretches
+from orchestrator.report.spending import spending
+from orchestrator.report.standings import Standing, leaders, scored, volumes
+from orchestrator.status_lines import lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -105,6 +132,13 @@ def summarise(records: Records) -> dict[str, Any]:
         "proposed_first_at": min((e.proposed_at for e in records.experiments), default=None),
         "ended_last_at": max((e.ended_at for e in records.experiments if e.ended_at), default=None),
         "versions": dict(records.versions),
+        "goal": campaign.goal,
+        "score": _score(records),
+        "front": _front(records),
+        "constraints": _constraints(records),
+        "gate": _gate(records),
+        "context": _context(records),
+        "cost": _cost(records),
     }
 
 
@@ -123,63 +157,13 @@ def render(summary: dict[str, Any]) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
-    for name, text in _lines(summary):
+    for name, text in lines(summary):
         rows.add_row(name, Text(text))
     title = Text(f" {summary['campaign']} ", style="bold")
     if summary["simulated"]:
         title.append("SIMULATED ", style="bold black on yellow")
     colour = "red" if summary["doubts"] else "yellow" if summary["simulated"] else "green"
     return Panel(rows, title=title, title_align="left", border_style=colour, box=box.ROUNDED, padding=(1, 2))
-
-
-def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    seen, reason = summary["experiments"], summary["reason"]
-    lines = [
-        ("state", f"{summary['state']}: {reason}" if reason else summary["state"]),
-        ("laboratory", summary["lab"]),
-        ("experiments", f"{seen['done']} of {seen['planned']} done: {_counted(seen)}"),
-    ]
-    if summary["failures"]:
-        lines.append(("failures", ", ".join(f"{n} {name}" for name, n in summary["failures"].items())))
-    if summary["phase"] is not None:
-        phase = summary["phase"]
-        lines.append(
-            ("phase", f"{phase['mode']} by {phase['method']}, since experiment {phase['entered_after'] + 1}")
-        )
-        if phase["rule"]:
-            lines.append(("why", phase["rule"]))
-    for found in summary["best"]:
-        value = f"{uncertain(found['value'], found['sigma'])} {unit_text(found['unit'])}".rstrip()
-        lines.append((f"best {label(found['objective'])}", f"{value} (experiment {found['number']})"))
-        lines.append(
-            (
-                "at",
-                ", ".join(
-                    f"{label(name)} {value_text(value)} {unit_text(found['units'][name])}".rstrip()
-                    for name, value in found["candidate"].items()
-                ),
-            )
-        )
-    if summary["coverage"]["n"]:
-        held = summary["coverage"]
-        lines.append(
-            ("coverage", f"{held['inside']} of {held['n']} measured inside the predicted 90 % interval")
-        )
-    budget = summary["lab_budget_s"]
-    spent = duration(summary["lab_elapsed_s"])
-    lines.append(("lab time", f"{spent} of {duration(budget)}" if budget is not None else spent))
-    lines.extend(("running", f"{a['device']}.{a['verb']}") for a in summary["running"])
-    lines.extend(
-        ("IN DOUBT", f"{a['device']}.{a['verb']} ({a['action']}) {a['reason']}".rstrip())
-        for a in summary["doubts"]
-    )
-    lines.append(("fingerprint", f"{summary['fingerprint'][:16]}, seed {number(summary['seed'])}"))
-    return lines
-
-
-def _counted(seen: dict[str, Any]) -> str:
-    states = ("measured", "failed", "rejected", "cancelled", "open")
-    return ", ".join(f"{seen[state]} {state}" for state in states if seen[state]) or "none yet"
 
 
 def _best(records: Records, objective: Any) -> dict[str, Any] | None:
@@ -197,6 +181,95 @@ def _best(records: Records, objective: Any) -> dict[str, Any] | None:
         "unit": value.unit,
         "candidate": {p.name: found.candidate[p.name] for p in parameters},
         "units": {p.name: getattr(p, "unit", "") for p in parameters},
+        "kept": not beyond(found, records.campaign),
+    }
+
+
+def _score(records: Records) -> dict[str, Any] | None:
+    if records.campaign.goal not in ("desirability", "hierarchy"):
+        return None
+    for leader in leaders(records):
+        reached = next(score for each, score in scored(records) if each.number == leader.number)
+        kept = not beyond(leader.record, records.campaign)
+        return {**_identity(leader), "score": reached, "kept": kept, **_values(records, leader)}
+    return None
+
+
+def _front(records: Records) -> dict[str, Any] | None:
+    if records.campaign.goal != "pareto":
+        return None
+    volume, found = volumes(records), leaders(records)
+    return {
+        "size": len(found),
+        "hypervolume": volume.path[-1][1] if volume is not None else None,
+        "experiments": [{**_identity(each), **_values(records, each)} for each in found],
+    }
+
+
+def _identity(each: Standing) -> dict[str, Any]:
+    return {"experiment": each.record.id, "number": each.number}
+
+
+def _values(records: Records, each: Standing) -> dict[str, Any]:
+    return {
+        "values": {o.name: each.values[o.name].value for o in records.campaign.objectives},
+        "candidate": dict(as_made(each.record, records.campaign)),
+    }
+
+
+def _constraints(records: Records) -> list[dict[str, Any]]:
+    return [
+        {
+            "reading": constraint.name,
+            "unit": constraint.unit,
+            "at_least": constraint.at_least,
+            "at_most": constraint.at_most,
+            "measured": sum(measured(e, constraint) is not None for e in records.experiments),
+            "broken": sum(constraint.name in beyond(e, records.campaign) for e in records.experiments),
+        }
+        for constraint in records.campaign.outcome_constraints
+    ]
+
+
+def _gate(records: Records) -> dict[str, Any] | None:
+    if not any(phase.gate is not None for phase in records.campaign.plan):
+        return None
+    found = stretches(records)
+    now = found[-1] if found and found[-1].now else None
+    return {
+        "shut": now is not None,
+        "since": now.first.at if now else None,
+        "after": now.first.after if now else None,
+        "reason": now.last.reason if now else None,
+        "otherwise": now.last.otherwise if now else None,
+        "times": len(records.gates),
+    }
+
+
+def _context(records: Records) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for parameter in records.campaign.space.context:
+        last = next((e for e in reversed(records.experiments) if parameter.name in e.values), None)
+        found[parameter.name] = (
+            {
+                "value": as_made(last, records.campaign)[parameter.name],
+                "experiment": last.id,
+                "number": last.number,
+            }
+            if last is not None
+            else None
+        )
+    return found
+
+
+def _cost(records: Records) -> dict[str, Any] | None:
+    spent = spending(records)
+    if spent is None:
+        return None
+    return {
+        "unit": spent.unit,
+        "spent": spent.total,
+        "phases": [{"index": p.index, "spent": spent.phases.get(p.index, 0.0)} for p in records.phases],
     }
 
 

@@ -1,46 +1,14 @@
-"""The columns of every exported table: one list from which the files, their metadata and README.txt are made.
-
-Names and types are a stable interface: columns are added at the end of a table only, and none changes its
-meaning. A campaign adds one `parameter.<name>` per parameter and `objective.<name>` with
-`objective.<name>.sigma` per objective.
-"""
+"""The tables of an export: one list of columns each, from which the files, their metadata and README.txt are made."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
+from orchestrator.export.column import Column, TableOf, as_json, moment, parameters
+from orchestrator.export.proposals import proposals
 from orchestrator.records import ActionRecord, ExperimentRecord, Records
-from orchestrator.report.findings import measured
-
-if TYPE_CHECKING:
-    from campaigns.space import Parameter
-
-Kind = Literal["integer", "number", "text", "flag", "time"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """`get` takes a row's object and gives int, float, str, bool, an aware UTC datetime, or None where missing."""
-
-    name: str
-    kind: Kind
-    unit: str
-    meaning: str
-    get: Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class TableOf:
-    """A table: what one row is, its columns, and the objects its rows are made from."""
-
-    name: str
-    row: str
-    columns: tuple[Column, ...]
-    objects: Sequence[Any]
+from orchestrator.report.findings import beyond, measured
+from orchestrator.report.spending import spending
 
 
 def tables(records: Records) -> tuple[TableOf, ...]:
@@ -57,7 +25,7 @@ def tables(records: Records) -> tuple[TableOf, ...]:
         TableOf(
             "proposals",
             "a proposal: why its experiment was asked for",
-            _proposals(records),
+            proposals(records),
             records.experiments,
         ),
         TableOf("measurements", "a measured value", _measurements(records), readings),
@@ -109,73 +77,38 @@ def _experiments(records: Records) -> tuple[Column, ...]:
             lambda e: e.failure[0] if e.failure else None,
         ),
         Column("failure_reason", "text", "", "why it failed", lambda e: e.failure[1] if e.failure else None),
-        *_parameters(records),
+        *parameters(records),
         *_objectives(records),
+        *_judged(records),
     )
 
 
-def _proposals(records: Records) -> tuple[Column, ...]:
-    objective = records.campaign.objectives[0]
-    return (
-        Column("experiment_id", "text", "", "the experiment proposed", lambda e: e.id),
-        Column("number", "integer", "", "its place in the order of proposal, from 1", lambda e: e.number),
-        Column("proposed_at", "time", "UTC", "when it was proposed", lambda e: moment(e.proposed_at)),
-        Column(
-            "phase",
-            "integer",
-            "",
-            "index of the phase in the campaign's plan, from 0",
-            lambda e: e.proposal.phase,
-        ),
-        Column("mode", "text", "", "explore, learn or optimise", lambda e: e.proposal.mode),
-        Column("acquisition", "text", "", "acquisition function or design", lambda e: e.proposal.acquisition),
-        Column(
-            "acquisition_value",
-            "number",
-            "",
-            "value of the acquisition function at the candidate, in its own scale",
-            lambda e: e.proposal.value,
-        ),
-        Column(
-            "predicted_mean",
-            "number",
-            objective.unit,
-            f"posterior mean of {objective.name} when it was proposed",
-            lambda e: e.proposal.mean,
-        ),
-        Column(
-            "predicted_sd",
-            "number",
-            objective.unit,
-            f"posterior standard deviation of {objective.name}, noise excluded, when it was proposed",
-            lambda e: e.proposal.sd,
-        ),
-        Column("model", "text", "", "surrogate that made the prediction", lambda e: e.proposal.model),
-        Column("seed", "integer", "", "seed of the proposal's random numbers", lambda e: e.proposal.seed),
-        Column(
-            "read_to",
-            "integer",
-            "",
-            "last event of the log that the planner had read",
-            lambda e: e.proposal.read_to,
-        ),
-        Column("rule", "text", "", "why this mode was on", lambda e: e.proposal.rule),
-        Column(
-            "fallback",
-            "text",
-            "",
-            "why the proposal is a fall-back; missing for one that the planner made",
-            lambda e: e.proposal.fallback,
-        ),
-        *_parameters(records),
-        Column(
-            "predicted_noise_sd",
-            "number",
-            objective.unit,
-            "spread of one measurement that the model had learned when it was proposed, beside predicted_sd",
-            lambda e: e.proposal.noise_sd,
-        ),
-    )
+def _judged(records: Records) -> list[Column]:
+    """Columns of campaigns with outcome constraints or costs; others have none of them."""
+    campaign, found = records.campaign, []
+    if campaign.outcome_constraints:
+        found.append(
+            Column(
+                "constraints_kept",
+                "flag",
+                "",
+                "no outcome constraint is broken; missing unless the state is 'measured'",
+                lambda e: not beyond(e, campaign) if e.state.lower() == "measured" else None,
+            )
+        )
+    spent = spending(records)
+    if spent is not None:
+        costs = spent.experiments
+        found.append(
+            Column(
+                "cost",
+                "number",
+                spent.unit,
+                "what it cost, changes from the one before counted; missing where it was not begun",
+                lambda e: costs.get(e.number),
+            )
+        )
+    return found
 
 
 def _measurements(records: Records) -> tuple[Column, ...]:
@@ -204,7 +137,7 @@ def _measurements(records: Records) -> tuple[Column, ...]:
             "direction",
             "text",
             "",
-            "maximise or minimise where it is an objective; missing otherwise",
+            "maximise, minimise or match where it is an objective; missing otherwise",
             lambda r: directions.get(r[1]),
         ),
         Column("ended_at", "time", "UTC", "when the experiment ended", lambda r: moment(r[0].ended_at)),
@@ -247,34 +180,6 @@ def _reality(records: Records) -> Column:
     )
 
 
-def _parameters(records: Records) -> list[Column]:
-    kinds: dict[str, Kind] = {
-        "continuous": "number",
-        "integer": "integer",
-        "ordinal": "number",
-        "categorical": "text",
-    }
-    found = []
-    for parameter in records.campaign.space.parameters:
-        kind = kinds.get(parameter.kind) or _kind_of_fixed(parameter)
-
-        def get(experiment: ExperimentRecord, name: str = parameter.name) -> Any:
-            return experiment.candidate.get(name)
-
-        meaning = f"the candidate's value of the {parameter.kind} parameter {parameter.name}"
-        found.append(
-            Column(f"parameter.{parameter.name}", kind, getattr(parameter, "unit", ""), meaning, get)
-        )
-    return found
-
-
-def _kind_of_fixed(parameter: Parameter) -> Kind:
-    value = getattr(parameter, "value", None)
-    if isinstance(value, bool):
-        return "flag"
-    return "text" if isinstance(value, str) else "integer" if isinstance(value, int) else "number"
-
-
 def _objectives(records: Records) -> list[Column]:
     found = []
     for objective in records.campaign.objectives:
@@ -297,14 +202,4 @@ def _objectives(records: Records) -> list[Column]:
 
 
 def _args(action: ActionRecord) -> str:
-    return json.dumps(dict(action.args), sort_keys=True, allow_nan=False, ensure_ascii=False)
-
-
-def moment(at: str | None) -> datetime | None:
-    """An ISO 8601 time as an aware UTC datetime. Raises ValueError for one without an offset."""
-    if at is None:
-        return None
-    found = datetime.fromisoformat(at)
-    if found.tzinfo is None:
-        raise ValueError(f"the time '{at}' has no offset from UTC")
-    return found.astimezone(UTC)
+    return as_json(action.args)

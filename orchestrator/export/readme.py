@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from orchestrator.export.columns import TableOf
+from orchestrator.export.column import TableOf
 from orchestrator.records import Records
 
 _KINDS = {

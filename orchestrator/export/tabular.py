@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from orchestrator.export.columns import Column, TableOf
+from orchestrator.export.column import Column, TableOf
 
 if TYPE_CHECKING:
     import pyarrow

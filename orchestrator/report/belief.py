@@ -1,4 +1,4 @@
-"""The section that looks at the posterior: slices and a plane through the best candidate."""
+"""The sections that look at the posterior: slices and a plane through the best candidate."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 from orchestrator.records import Records
 from orchestrator.report.figures.belief import plane_figure, rows_figure, slice_figure
 from orchestrator.report.figures.spec import Panel, panel
-from orchestrator.report.findings import Z90, best, measured
+from orchestrator.report.findings import Z90, as_made, measured
 from orchestrator.report.geometry import Line, is_numeric, line, plane, table_rows
 from orchestrator.report.model import ModelUnavailable, ModelView
 from orchestrator.report.sections import Section
+from orchestrator.report.standings import Standing, centre
 from orchestrator.report.wording import label, uncertain, unit_text
 
 if TYPE_CHECKING:
+    from campaigns.campaign import Objective
     from campaigns.space import Parameter, Value
 
 TITLE = "What the model believes"
@@ -24,42 +26,66 @@ TITLE = "What the model believes"
 _ROWS = 2000
 
 
-def belief_section(records: Records, model: ModelView | None, *, no_model: str) -> Section:
+def belief_sections(records: Records, model: ModelView | None, *, no_model: str) -> list[Section]:
+    """One section for each objective, all through the same candidate; one that says why where there is no belief."""
+    if model is None:
+        return [Section("belief", TITLE, missing=no_model)]
+    middle = centre(records)
+    if middle is None:
+        missing = "Nothing has been measured, so there is nothing to look around."
+        return [Section("belief", TITLE, missing=missing)]
+    several = len(records.campaign.objectives) > 1
+    return [
+        _section(
+            records,
+            model,
+            objective,
+            middle,
+            f"belief-{index}" if index else "belief",
+            f"{TITLE}: {label(objective.name)}" if several else TITLE,
+        )
+        for index, objective in enumerate(records.campaign.objectives)
+    ]
+
+
+def _section(
+    records: Records, model: ModelView, objective: Objective, middle: Standing, key: str, title: str
+) -> Section:
     """Slices for every free parameter and two planes for the two that matter most.
 
-    `no_model` is said where `model` is None. A model that cannot predict gives a section that says why.
+    A model that cannot predict gives a section that says why.
     """
-    objective = records.campaign.objectives[0]
-    leader = best(records, objective)
-    if model is None:
-        return Section("belief", TITLE, missing=no_model)
-    if leader is None:
-        return Section(
-            "belief", TITLE, missing="Nothing has been measured, so there is nothing to look around."
-        )
     space = records.campaign.space
-    anchor = space.canonical(dict(leader.candidate))
+    anchor = space.canonical(as_made(middle.record, records.campaign))
     lines = [line(space, anchor, parameter) for parameter in space.free]
+    suffix = key.removeprefix("belief")
     try:
-        beliefs = _predicted(model, lines)
-        shown, notes = _slices(records, lines, beliefs, anchor)
+        beliefs = _predicted(model, objective, lines)
+        shown, notes = _slices(records, objective, lines, beliefs, anchor, suffix)
         n_slices = len(shown)
         ranked = _ranked(lines, beliefs)
-        there, doubt = model.predict([anchor])
-        shown += _planes(records, model, ranked, anchor)
+        there, doubt = model.predict([anchor], objective.name)
+        shown += _planes(records, objective, model, ranked, anchor, suffix)
     except ModelUnavailable as reason:
-        return Section("belief", TITLE, missing=str(reason))
+        return Section(key, title, missing=str(reason))
+    who = {
+        "single": "the best candidate",
+        "pareto": "the candidate of the front that alone dominates most",
+        "desirability": "the candidate of highest desirability",
+        "hierarchy": "the best candidate by the hierarchy",
+    }[records.campaign.goal]
+    there_text = "the best candidate" if records.campaign.goal == "single" else "this candidate"
     lead = (
-        f"Posterior of the model fitted to all measurements, through the best candidate (experiment {leader.number}, "
+        f"Posterior of the model fitted to all measurements, through {who} (experiment {middle.number}, "
         "ringed): line and band are the mean and 90 % of the belief about the noise-free objective. Dots are "
-        "measurements; the darker, the nearer the experiment lies to the slice. At the best candidate the model "
+        f"measurements; the darker, the nearer the experiment lies to the slice. At {there_text} the model "
         f"puts the noise-free {label(objective.name)} at {uncertain(float(there[0]), float(doubt[0]))} "
         f"{unit_text(objective.unit)}".rstrip()
         + "."
     )
     return Section(
-        "belief",
-        TITLE,
+        key,
+        title,
         lead,
         tuple(shown),
         columns=2 if n_slices in (1, 2, 4) else 3,
@@ -67,20 +93,23 @@ def belief_section(records: Records, model: ModelView | None, *, no_model: str) 
     )
 
 
-def _predicted(model: ModelView, lines: list[Line]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _predicted(
+    model: ModelView, objective: Objective, lines: list[Line]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """One (mean, sd) per line, in a single call of the model."""
-    mean, sd = model.predict([candidate for each in lines for candidate in each.candidates])
+    mean, sd = model.predict([candidate for each in lines for candidate in each.candidates], objective.name)
     ends = np.cumsum([len(each.candidates) for each in lines])[:-1]
     return list(zip(np.split(mean, ends), np.split(sd, ends), strict=True))
 
 
 def _slices(
     records: Records,
+    objective: Objective,
     lines: list[Line],
     beliefs: list[tuple[np.ndarray, np.ndarray]],
     anchor: Mapping[str, Value],
+    suffix: str,
 ) -> tuple[list[Panel], list[str]]:
-    objective = records.campaign.objectives[0]
     values = [value.value for e in records.experiments if (value := measured(e, objective)) is not None]
     low = min([float((mean - Z90 * sd).min()) for mean, sd in beliefs if len(mean)] + values)
     high = max([float((mean + Z90 * sd).max()) for mean, sd in beliefs if len(mean)] + values)
@@ -90,9 +119,9 @@ def _slices(
         if len(each.candidates) < 2:
             alone.append(label(each.parameter.name))
             continue
-        figure = slice_figure(records, each, mean, sd, anchor, (low - pad, high + pad))
+        figure = slice_figure(records, objective, each, mean, sd, anchor, (low - pad, high + pad))
         about = f"posterior of {objective.name} along {each.parameter.name}"
-        shown.append(panel(f"slice-{each.parameter.name}", figure, "", about))
+        shown.append(panel(f"slice-{each.parameter.name}{suffix}", figure, "", about))
     notes = [f"Not shown, as nothing else is allowed along it: {', '.join(alone)}."] if alone else []
     return shown, notes
 
@@ -108,21 +137,27 @@ def _ranked(lines: list[Line], beliefs: list[tuple[np.ndarray, np.ndarray]]) -> 
 
 
 def _planes(
-    records: Records, model: ModelView, ranked: list[Parameter], anchor: Mapping[str, Value]
+    records: Records,
+    objective: Objective,
+    model: ModelView,
+    ranked: list[Parameter],
+    anchor: Mapping[str, Value],
+    suffix: str,
 ) -> list[Panel]:
     if len(ranked) < 2:
         return []
     space = records.campaign.space
     across, up = ranked[:2]
-    name = label(records.campaign.objectives[0].name)
+    name = label(objective.name)
     titles = ("mean", f"posterior mean of {name}"), ("sd", f"posterior standard deviation of {name}")
     found = []
     if space.allowed is not None:
         rows = table_rows(space, _ROWS)
-        for values, (key, title) in zip(model.predict(rows), titles, strict=True):
+        for values, (key, title) in zip(model.predict(rows, objective.name), titles, strict=True):
             order = np.argsort(values)  # high values on top of low ones
             figure = rows_figure(
                 records,
+                objective,
                 [rows[i] for i in order],
                 values[order],
                 across,
@@ -131,20 +166,20 @@ def _planes(
                 title.partition(" of ")[0],
             )
             found.append(
-                panel(f"plane-{key}", figure, title.capitalize() + ", allowed rows projected.", title)
+                panel(f"plane-{key}{suffix}", figure, title.capitalize() + ", allowed rows projected.", title)
             )
         return found
     surface = plane(space, anchor, across, up)
     inside = [candidate for row in surface.candidates for candidate in row if candidate is not None]
     if len(inside) < 4:
         return []
-    for values, (key, title) in zip(model.predict(inside), titles, strict=True):
+    for values, (key, title) in zip(model.predict(inside, objective.name), titles, strict=True):
         rest = iter(values.tolist())
         table = [
             [None if candidate is None else next(rest) for candidate in row] for row in surface.candidates
         ]
-        figure = plane_figure(records, surface, table, anchor, title.partition(" of ")[0])
-        found.append(panel(f"plane-{key}", figure, title.capitalize() + ".", title))
+        figure = plane_figure(records, objective, surface, table, anchor, title.partition(" of ")[0])
+        found.append(panel(f"plane-{key}{suffix}", figure, title.capitalize() + ".", title))
     return found
 
 

@@ -1,6 +1,7 @@
 """What the records say in numbers: counts, the best candidate, and how well predictions held.
 
-Everything here is in the objective's own unit and sign; `minimise` is handled here and nowhere else.
+Everything here is in the objective's own unit and sign, and about one reading at a time; what the campaign seeks among
+several is in `standings`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,27 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.records import ExperimentRecord, MeasuredValue, Records
+from orchestrator.records import ExperimentRecord, MeasuredValue, ProposalRecord, Records
 
 if TYPE_CHECKING:
-    from campaigns.campaign import Objective
+    from campaigns.campaign import Campaign, Objective
+    from campaigns.space import Value
 
 # Half-width of a central 90 % interval of a normal distribution, in standard deviations.
 Z90 = 1.6448536269514722
 ENDED = ("measured", "failed", "rejected", "cancelled")
+
+
+class Reading(Protocol):
+    """What is measured: an objective or an outcome constraint."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -93,61 +105,114 @@ def counts(records: Records) -> dict[str, int]:
     return found
 
 
-def measured(experiment: ExperimentRecord, objective: Objective) -> MeasuredValue | None:
-    """The objective's value in the objective's unit, None where the experiment has not given one."""
-    found = experiment.values.get(objective.name)
-    if found is None or state_of(experiment) != "measured":
-        return None
-    if found.unit == objective.unit:
+def measured(experiment: ExperimentRecord, reading: Reading) -> MeasuredValue | None:
+    """The value in the reading's unit, None where the experiment was not measured or did not give it."""
+    found = experiment.values.get(reading.name)
+    return None if found is None or state_of(experiment) != "measured" else in_unit(found, reading.unit)
+
+
+def in_unit(found: MeasuredValue, unit: str) -> MeasuredValue:
+    """The same quantity in another unit."""
+    if found.unit == unit:
         return found
     from campaigns.units import convert  # the units registry is slow to load and seldom needed here
 
-    value = convert(found.value, found.unit, objective.unit)
+    value = convert(found.value, found.unit, unit)
     sigma = found.sigma
     if sigma is not None:  # a difference, so that an offset (degC to K) does not enter
-        sigma = abs(convert(found.value + sigma, found.unit, objective.unit) - value)
-    return MeasuredValue(value, objective.unit, sigma)
+        sigma = abs(convert(found.value + sigma, found.unit, unit) - value)
+    return MeasuredValue(value, unit, sigma)
 
 
-def improves(objective: Objective, value: float, on: float | None) -> bool:
-    """Whether `value` is strictly better than `on` (or `on` is None)."""
-    if on is None:
-        return True
-    return value < on if objective.direction == "minimise" else value > on
-
-
-def best(records: Records, objective: Objective) -> ExperimentRecord | None:
-    """The experiment with the best measured value; the earliest one of equals."""
-    found: ExperimentRecord | None = None
-    value: float | None = None
-    for experiment in records.experiments:
-        got = measured(experiment, objective)
-        if got is not None and improves(objective, got.value, value):
-            found, value = experiment, got.value
+def readings(campaign: Campaign) -> dict[str, Reading]:
+    """What is looked at of a result, by name: the objectives first, then what the outcome constraints bound."""
+    found: dict[str, Reading] = {objective.name: objective for objective in campaign.objectives}
+    for constraint in campaign.outcome_constraints:
+        found.setdefault(constraint.name, constraint)
     return found
 
 
-def best_so_far(experiments: Sequence[ExperimentRecord], objective: Objective) -> list[tuple[int, float]]:
-    """(experiment number, best value up to and with it), from the first measured experiment on."""
+def as_made(experiment: ExperimentRecord, campaign: Campaign) -> dict[str, Value]:
+    """The candidate with what was measured of its contexts in place of what was assumed.
+
+    A device reports a word as its number in the parameter's list, from 0.
+    """
+    candidate = dict(experiment.candidate)
+    for parameter in campaign.space.context:
+        found = experiment.values.get(parameter.name)
+        if found is None:
+            continue
+        if parameter.kind == "categorical":
+            last = len(parameter.choices) - 1
+            candidate[parameter.name] = parameter.choices[min(max(round(found.value), 0), last)]
+        else:
+            candidate[parameter.name] = in_unit(found, parameter.unit).value
+    return candidate
+
+
+def beyond(experiment: ExperimentRecord, campaign: Campaign) -> list[str]:
+    """The names of the bounded readings that a measured experiment has beyond their bounds."""
+    return [
+        constraint.name
+        for constraint in campaign.outcome_constraints
+        if (found := measured(experiment, constraint)) is not None and not constraint.met(found.value)
+    ]
+
+
+def best(records: Records, objective: Objective) -> ExperimentRecord | None:
+    """The experiment with the best measured value, of one objective alone; the earliest one of equals. One that is
+    beyond an outcome constraint comes after all that are not."""
+    found: ExperimentRecord | None = None
+    rank: tuple[bool, float] | None = None
+    for experiment in records.experiments:
+        got = measured(experiment, objective)
+        if got is None:
+            continue
+        kept = not beyond(experiment, records.campaign)
+        better = rank is None or kept > rank[0] or (kept == rank[0] and objective.better(got.value, rank[1]))
+        if better:
+            found, rank = experiment, (kept, got.value)
+    return found
+
+
+def best_so_far(records: Records, objective: Objective) -> list[tuple[int, float]]:
+    """(experiment number, best value up to and with it), from the first measured experiment on that is not beyond an
+    outcome constraint; those that are do not count."""
     path: list[tuple[int, float]] = []
     value: float | None = None
-    for experiment in experiments:
+    for experiment in records.experiments:
         got = measured(experiment, objective)
-        if got is not None and improves(objective, got.value, value):
+        counts_here = got is not None and not beyond(experiment, records.campaign)
+        if got is not None and counts_here and (value is None or objective.better(got.value, value)):
             value = got.value
         if value is not None:
             path.append((experiment.number, value))
     return path
 
 
-def predictions(records: Records) -> list[Prediction]:
-    """Every measured experiment of the first objective that had been predicted when it was proposed."""
+def predicted(proposal: ProposalRecord, campaign: Campaign, name: str) -> tuple[float, float] | None:
+    """Mean and standard deviation of a reading as predicted when it was proposed; None without a prediction."""
+    if name in proposal.predictions:
+        return proposal.predictions[name]
+    if name == campaign.objectives[0].name and proposal.mean is not None and proposal.sd is not None:
+        return proposal.mean, proposal.sd
+    return None
+
+
+def predictions(records: Records, objective: Objective | None = None) -> list[Prediction]:
+    """Every measured experiment that had been predicted when it was proposed; of the first objective by default.
+
+    The noise that a model had learned is in the log for the first objective only.
+    """
+    first = records.campaign.objectives[0]
+    objective = objective or first
     found = []
     for experiment in records.experiments:
-        got = measured(experiment, records.campaign.objectives[0])
-        mean, sd = experiment.proposal.mean, experiment.proposal.sd
-        if got is not None and mean is not None and sd is not None:
-            found.append(Prediction(experiment, mean, sd, got.value, got.sigma, experiment.proposal.noise_sd))
+        got = measured(experiment, objective)
+        said = predicted(experiment.proposal, records.campaign, objective.name)
+        if got is not None and said is not None:
+            noise = experiment.proposal.noise_sd if objective.name == first.name else None
+            found.append(Prediction(experiment, *said, got.value, got.sigma, noise))
     return found
 
 

@@ -56,6 +56,14 @@ def is_log(parameter: Parameter) -> bool:
     return getattr(parameter, "scale", "linear") == "log"
 
 
+def straight(parameter: Parameter, value: float) -> float:
+    """The value on the parameter's own scale, on which equal steps matter equally."""
+    scale = getattr(parameter, "scale", "linear")
+    if scale == "log":
+        return math.log(value)
+    return math.log(value / (1 - value)) if scale == "logit" else value
+
+
 def unit_of(parameter: Parameter) -> str:
     """The parameter's unit, empty where it has none."""
     return getattr(parameter, "unit", "")
@@ -63,7 +71,7 @@ def unit_of(parameter: Parameter) -> str:
 
 def shown(parameter: Parameter, value: Value) -> str:
     """The value as text, with as many decimals as the parameter's range deserves (about 1 in 10,000 of it)."""
-    if parameter.kind != "continuous" or parameter.scale == "log" or not isinstance(value, int | float):
+    if parameter.kind != "continuous" or parameter.scale != "linear" or not isinstance(value, int | float):
         return value_text(value)
     decimals = 3 - math.floor(math.log10(parameter.high - parameter.low))
     if not 0 <= decimals <= 6 or max(abs(parameter.low), abs(parameter.high)) >= 1e6:
@@ -92,6 +100,9 @@ def grid(parameter: Parameter, n: int) -> list[Value]:
         return sorted({round(low + (high - low) * i / max(count - 1, 1)) for i in range(count)})
     if is_log(parameter):
         inner = [math.exp(math.log(low) + math.log(high / low) * i / (n - 1)) for i in range(1, n - 1)]
+    elif getattr(parameter, "scale", "linear") == "logit":
+        first, last = straight(parameter, low), straight(parameter, high)
+        inner = [1 / (1 + math.exp(-(first + (last - first) * i / (n - 1)))) for i in range(1, n - 1)]
     else:
         inner = [low + (high - low) * i / (n - 1) for i in range(1, n - 1)]
     return [low, *inner, high]  # the ends exactly, whatever rounding says
@@ -107,12 +118,8 @@ def separation(
             continue
         left, right = a[parameter.name], b[parameter.name]
         if is_numeric(parameter):
-            low, high = bounds(parameter)
-            if is_log(parameter):
-                ratio = math.log(float(left) / float(right)) / math.log(high / low)
-            else:
-                ratio = (float(left) - float(right)) / ((high - low) or 1.0)
-            squares.append(ratio**2)
+            low, high, x, y = (straight(parameter, float(at)) for at in (*bounds(parameter), left, right))
+            squares.append(((x - y) / ((high - low) or 1.0)) ** 2)
         else:
             squares.append(float(left != right))
     return math.sqrt(sum(squares) / len(squares)) if squares else 0.0
@@ -125,6 +132,8 @@ def moved(space: Space, anchor: Mapping[str, Value], changes: Mapping[str, Value
         if not _rebalance(mixture, candidate, changes):
             return None
     candidate = space.canonical(candidate)
+    if any(candidate[name] != value for name, value in changes.items()):
+        return None  # its condition does not hold here
     return None if space.violations(candidate) else candidate
 
 

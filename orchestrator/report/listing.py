@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.records import ExperimentRecord, Records
-from orchestrator.report.findings import best, measured, mode_of, state_of
+from orchestrator.report.findings import as_made, beyond, measured, mode_of, predicted, readings, state_of
 from orchestrator.report.geometry import shown, unit_of
+from orchestrator.report.spending import Spending, spending
+from orchestrator.report.standings import leaders, scored
 from orchestrator.report.style import MODES
-from orchestrator.report.wording import clock, label, number, time_scale, uncertain, unit_text
+from orchestrator.report.why import matters, why
+from orchestrator.report.wording import label, number, time_scale, uncertain, unit_text
+
+if TYPE_CHECKING:
+    from campaigns.campaign import OutcomeConstraint
 
 
 @dataclass(frozen=True)
@@ -32,18 +39,32 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
+    """`matters`: (parameter, sensitivity as text, its share of the largest in per cent), the largest first."""
+
     number: int
     state: str
     mode: str
     is_best: bool
     cells: tuple[Cell, ...]
     why: tuple[tuple[str, str], ...]
+    matters: tuple[tuple[str, str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What every row looks up."""
+
+    leaders: frozenset[int]
+    scores: dict[int, float]
+    spent: Spending | None
+    scales: tuple[tuple[float, str], ...]
 
 
 def heads(records: Records) -> list[Head]:
     """The columns, in the order of `rows`."""
-    objective = records.campaign.objectives[0]
+    campaign = records.campaign
     scales = _scales(records)
+    several = len(campaign.objectives) > 1
     return [
         Head("#", numeric=True),
         Head("State"),
@@ -53,8 +74,18 @@ def heads(records: Records) -> list[Head]:
             for p in records.campaign.space.free
         ),
         Head("acquisition", numeric=True),
-        Head("predicted", unit_text(objective.unit), True, f"{objective.name} as predicted when proposed"),
-        *(Head(label(o.name), unit_text(o.unit), True, o.name) for o in records.campaign.objectives),
+        *(
+            Head(
+                f"predicted {label(o.name)}" if several else "predicted",
+                unit_text(o.unit),
+                True,
+                f"{o.name} as predicted when proposed",
+            )
+            for o in campaign.objectives
+        ),
+        *(Head(label(o.name), unit_text(o.unit), True, o.name) for o in campaign.objectives),
+        *(Head(label(c.name), unit_text(c.unit), True, c.name) for c in _others(records)),
+        *([Head(campaign.goal, "", True, "the score that is sought")] if _has_score(records) else []),
         *(
             Head(title, unit, True, exact)
             for (_, unit), title, exact in zip(
@@ -67,30 +98,38 @@ def heads(records: Records) -> list[Head]:
     ]
 
 
+def _others(records: Records) -> list[OutcomeConstraint]:
+    """Bounded readings that are no objectives."""
+    names = {objective.name for objective in records.campaign.objectives}
+    return [c for c in records.campaign.outcome_constraints if c.name not in names]
+
+
+def _has_score(records: Records) -> bool:
+    return records.campaign.goal in ("desirability", "hierarchy")
+
+
 def rows(records: Records) -> list[Row]:
     """One row per experiment, in the order of the records."""
-    leaders = {id(best(records, objective)) for objective in records.campaign.objectives}
-    scales = _scales(records)
-    return [
-        _row(records, experiment, id(experiment) in leaders, scales) for experiment in records.experiments
-    ]
+    whole = _Whole(
+        leaders=frozenset(each.number for each in leaders(records)),
+        scores={each.number: s for each, s in scored(records)} if _has_score(records) else {},
+        spent=spending(records),
+        scales=_scales(records),
+    )
+    return [_row(records, experiment, whole) for experiment in records.experiments]
 
 
-def _row(
-    records: Records,
-    experiment: ExperimentRecord,
-    is_best: bool,
-    scales: tuple[tuple[float, str], ...],
-) -> Row:
-    mode, proposal = mode_of(experiment), experiment.proposal
+def _row(records: Records, experiment: ExperimentRecord, whole: _Whole) -> Row:
+    mode, proposal, campaign = mode_of(experiment), experiment.proposal, records.campaign
     name = MODES[mode].name if mode in MODES else mode
     cells = [
         Cell(str(experiment.number), str(experiment.number), True),
-        Cell(_ended(experiment), state_of(experiment)),
+        Cell(_ended(records, experiment), state_of(experiment)),
         Cell(name, name),
     ]
-    for parameter in records.campaign.space.free:
-        value = experiment.candidate.get(parameter.name)
+    candidate = as_made(experiment, campaign)
+    for parameter in campaign.space.free:
+        value = candidate.get(parameter.name)
         cells.append(
             Cell("–", "")
             if value is None
@@ -102,61 +141,36 @@ def _row(
         else proposal.acquisition
     )
     cells.append(Cell(asked, _plain(proposal.value), True))
-    cells.append(Cell(uncertain(proposal.mean, proposal.sd), _plain(proposal.mean), True))
-    for objective in records.campaign.objectives:
-        got = measured(experiment, objective)
+    for objective in campaign.objectives:
+        mean, sd = predicted(proposal, campaign, objective.name) or (None, None)
+        cells.append(Cell(uncertain(mean, sd), _plain(mean), True))
+    for reading in readings(campaign).values():
+        got = measured(experiment, reading)
         text = uncertain(got.value, got.sigma) if got is not None else "–"
         cells.append(Cell(text, _plain(got.value if got is not None else None), True))
+    if _has_score(records):
+        reached = whole.scores.get(experiment.number)
+        cells.append(Cell(number(reached, 3), _plain(reached), True))
     began, ended = experiment.lab_began_s, experiment.lab_ended_s
     took = ended - began if began is not None and ended is not None else None
-    cells += [_time(seconds, scale) for seconds, scale in zip((began, took), scales, strict=False)]
+    cells += [_time(seconds, scale) for seconds, scale in zip((began, took), whole.scales, strict=False)]
     return Row(
-        experiment.number, state_of(experiment), mode, is_best, tuple(cells), tuple(_why(records, experiment))
+        experiment.number,
+        state_of(experiment),
+        mode,
+        experiment.number in whole.leaders,
+        tuple(cells),
+        tuple(why(records, experiment, whole.spent)),
+        matters(records, experiment),
     )
 
 
-def _ended(experiment: ExperimentRecord) -> str:
-    """The state, and what a failure is put down to."""
+def _ended(records: Records, experiment: ExperimentRecord) -> str:
+    """The state, what a failure is put down to, and whether an outcome constraint is not kept."""
     state = state_of(experiment)
+    if beyond(experiment, records.campaign):
+        return f"{state}, beyond bound"
     return f"{state}: {experiment.failure[0]}" if experiment.failure is not None else state
-
-
-def _why(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]]:
-    """Everything the log says about the proposal and its end, as (name, text)."""
-    proposal = experiment.proposal
-    unit = unit_text(records.campaign.objectives[0].unit)
-    found = [
-        ("Mode", f"{proposal.mode}, phase {proposal.phase + 1} of the plan"),
-        ("Rule", proposal.rule),
-        (
-            "Acquisition",
-            proposal.acquisition + (f" = {number(proposal.value, 6)}" if proposal.value is not None else ""),
-        ),
-        ("Model", proposal.model),
-        ("Seed", str(proposal.seed)),
-        ("Log read up to", f"event {proposal.read_to}"),
-    ]
-    if proposal.fallback is not None:
-        found.insert(1, ("Fall-back", proposal.fallback))
-    if proposal.mean is not None:
-        found.append(
-            ("Predicted", f"{uncertain(proposal.mean, proposal.sd)} {unit} (mean ± standard deviation)")
-        )
-    objectives = {objective.name for objective in records.campaign.objectives}
-    for name, value in experiment.values.items():
-        if name not in objectives:
-            found.append(
-                (label(name).capitalize(), f"{uncertain(value.value, value.sigma)} {unit_text(value.unit)}")
-            )
-    if experiment.failure is not None:
-        found.append(("Failure", f"{experiment.failure[0]}: {experiment.failure[1]}"))
-    found += [
-        ("Proposed", clock(experiment.proposed_at)),
-        ("Started", clock(experiment.started_at)),
-        ("Ended", clock(experiment.ended_at)),
-        ("Experiment", experiment.id),
-    ]
-    return [(name, text) for name, text in found if text]
 
 
 def _scales(records: Records) -> tuple[tuple[float, str], ...]:

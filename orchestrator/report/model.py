@@ -1,4 +1,4 @@
-"""The belief a report looks at: anything that predicts the first objective, and the planner's own model.
+"""The belief a report looks at: anything that predicts a reading, and the planner's own model.
 
 Importing this module loads no torch; making a `PlannerView` does.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from orchestrator.records import Records
-from orchestrator.report.findings import measured, state_of
+from orchestrator.report.findings import as_made, measured, readings, state_of
 
 if TYPE_CHECKING:
     from campaigns.space import Value
@@ -22,10 +22,12 @@ class ModelUnavailable(Exception):
 
 
 class ModelView(Protocol):
-    """A belief about the first objective."""
+    """A belief about the readings of a campaign."""
 
-    def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior mean and standard deviation of the noise-free objective, each of shape (n,), in its unit.
+    def predict(
+        self, candidates: Sequence[Mapping[str, Value]], reading: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and standard deviation of the noise-free reading, each of shape (n,), in its unit.
 
         Raises ModelUnavailable where nothing can be predicted.
         """
@@ -43,12 +45,14 @@ class PlannerView:
         self._records = records
         self._planner: Any = None
 
-    def predict(self, candidates: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(
+        self, candidates: Sequence[Mapping[str, Value]], reading: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         """As `ModelView.predict`; ModelUnavailable where torch is missing, data are few or the fit fails."""
         if self._planner is None:
             self._planner = _told(self._records)
         try:
-            mean, sd = self._planner.predict([dict(candidate) for candidate in candidates])
+            mean, sd = self._planner.predict([dict(candidate) for candidate in candidates], reading)
         except Exception as error:  # a fit may fail in many ways, and a report without a model is still one
             raise ModelUnavailable(
                 f"The model could not be fitted: {type(error).__name__}: {error}."
@@ -60,24 +64,32 @@ class PlannerView:
 
 
 def _told(records: Records) -> Any:
-    """A planner that knows every result of the records."""
-    objective = records.campaign.objectives[0]
-    values = [(experiment, measured(experiment, objective)) for experiment in records.experiments]
-    known = sum(value is not None for _, value in values)
+    """A planner of the campaign's own aim that knows every result of the records."""
+    campaign = records.campaign
+    known = sum(
+        measured(experiment, campaign.objectives[0]) is not None for experiment in records.experiments
+    )
     if known < 2:
         raise ModelUnavailable(f"A model needs at least 2 measured experiments; there are {known}.")
     try:
         from surrogates.planner import Planner
     except ImportError as error:
         raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
-    planner = Planner(records.campaign.space, [objective], seed=records.campaign.seed)
-    for experiment, value in values:
+    planner = Planner.of(campaign)
+    looked_at = readings(campaign)
+    for experiment in records.experiments:
+        candidate = as_made(experiment, campaign)
+        values = {name: got for name, r in looked_at.items() if (got := measured(experiment, r)) is not None}
         try:
-            if value is not None:
-                planner.tell(dict(experiment.candidate), value.value, sigma=value.sigma)
+            if values:
+                planner.tell(
+                    candidate,
+                    {name: value.value for name, value in values.items()},
+                    sigma={name: value.sigma for name, value in values.items()},
+                )
             elif state_of(experiment) == "failed" and (experiment.failure or ("",))[0] == "infeasible":
                 # no other failure says anything about the candidate
-                planner.tell(dict(experiment.candidate), None, failed=True)
+                planner.tell(candidate, None, failed=True)
         except ValueError as error:
             text = f"The model refused experiment {experiment.number}: {error}."
             raise ModelUnavailable(text) from error

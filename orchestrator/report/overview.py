@@ -1,14 +1,37 @@
-"""The head of the page: what this campaign is, where it stands, and how it got there."""
+"""The head of the page: what this campaign is, and where it stands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.records import Records
-from orchestrator.report.findings import best, counts, coverage, measured, predictions
+from orchestrator.records import ExperimentRecord, Records
+from orchestrator.report.findings import (
+    as_made,
+    best,
+    beyond,
+    counts,
+    coverage,
+    measured,
+    predictions,
+)
+from orchestrator.report.gates import stretches
 from orchestrator.report.geometry import shown, unit_of
-from orchestrator.report.wording import clock, duration, label, percent, uncertain, unit_text
+from orchestrator.report.spending import spending
+from orchestrator.report.standings import leaders, scored, volumes
+from orchestrator.report.wording import (
+    bound,
+    clock,
+    duration,
+    goal_text,
+    label,
+    number,
+    percent,
+    quantity,
+    sought,
+    superlative,
+    uncertain,
+    unit_text,
+)
 
 
 @dataclass(frozen=True)
@@ -26,22 +49,30 @@ class Card:
 def facts(records: Records) -> list[tuple[str, str]]:
     """(name, text) pairs under the title."""
     campaign = records.campaign
-    sought = "; ".join(
-        f"{o.direction} {label(o.name)}" + (f" ({unit_text(o.unit)})" if o.unit else "")
-        for o in campaign.objectives
-    )
     begun = min((e.proposed_at for e in records.experiments), default=None)
     ended = max((e.ended_at for e in records.experiments if e.ended_at), default=None)
     limit = campaign.budget.duration_s
     state = f"{records.state.lower()}: {records.reason}" if records.reason else records.state.lower()
-    return [
-        ("Objective" if len(campaign.objectives) == 1 else "Objectives", sought),
-        ("State", state),
+    several = len(campaign.objectives) > 1
+    found = [("Objectives" if several else "Objective", "; ".join(map(sought, campaign.objectives)))]
+    if several:
+        found.append(("Goal", goal_text(campaign)))
+    found += _bounds(records)
+    found.append(("State", state))
+    if (gate := _gate(records)) is not None:
+        found.append(("Gate", gate))
+    found += [
         ("Laboratory", f"{records.lab} ({'real' if records.reality == 'real' else 'simulated'})"),
         (
             "Lab time",
             duration(records.lab_elapsed_s) + (f" of {duration(limit)}" if limit is not None else ""),
         ),
+    ]
+    if (spent := spending(records)) is not None:
+        began = f"{len(spent.experiments)} experiments begun"
+        found.append(("Cost", f"{quantity(spent.total, spent.unit)} for {began}"))
+    return [
+        *found,
         ("First proposal", clock(begun)),
         ("Last result", clock(ended)),
         ("Seed", str(campaign.seed)),
@@ -50,35 +81,100 @@ def facts(records: Records) -> list[tuple[str, str]]:
     ]
 
 
+def _bounds(records: Records) -> list[tuple[str, str]]:
+    found = []
+    for constraint in records.campaign.outcome_constraints:
+        n = sum(measured(e, constraint) is not None for e in records.experiments)
+        broken = sum(constraint.name in beyond(e, records.campaign) for e in records.experiments)
+        text = f"{label(constraint.name)} {bound(constraint)}: {broken} of {n} measured beyond"
+        found.append(("Outcome constraint", text))
+    return found
+
+
+def _gate(records: Records) -> str | None:
+    """Whether a gate is shut now; None where the campaign has none."""
+    gates = [phase.gate for phase in records.campaign.plan if phase.gate is not None]
+    if not gates:
+        return None
+    found = stretches(records)
+    if found and found[-1].now:
+        return f"shut since experiment {found[-1].first.after + 1}: {found[-1].last.reason}"
+    times = len(records.gates)
+    return f"found shut {times} {'time' if times == 1 else 'times'}" if times else "never found shut"
+
+
 def cards(records: Records) -> list[Card]:
     """Best candidate, how many experiments became what, how far predictions could be trusted."""
-    return [*_best_cards(records), _experiments_card(records), _trust_card(records)]
+    return [_best_card(records), _experiments_card(records), _trust_card(records)]
 
 
-def _best_cards(records: Records) -> list[Card]:
-    found = []
-    for objective in records.campaign.objectives:
-        word = "Lowest" if objective.direction == "minimise" else "Highest"
-        title = f"{word} {label(objective.name)}"
-        leader = best(records, objective)
-        value = measured(leader, objective) if leader is not None else None
-        if leader is None or value is None:
-            found.append(Card(title, "–", about="Nothing has been measured.", wide=True))
-            continue
-        about = f"Experiment {leader.number}"
+def _best_card(records: Records) -> Card:
+    campaign = records.campaign
+    front = leaders(records)
+    objective = campaign.objectives[0]
+    titles = {
+        "single": f"{superlative(objective)} {label(objective.name)}"
+        if objective.target is None
+        else f"{label(objective.name).capitalize()} nearest to {quantity(objective.target, objective.unit)}",
+        "pareto": "Experiments on the Pareto front",
+        "desirability": "Highest desirability",
+        "hierarchy": "Best by the hierarchy",
+    }
+    title = titles[campaign.goal]
+    if not front:
+        return Card(title, "–", about="Nothing has been measured.", wide=True)
+    if campaign.goal == "pareto":
+        return _front_card(records, title, len(front))
+    (leader,) = front
+    about = f"Experiment {leader.number}"
+    if beyond(leader.record, campaign):
+        about += "; like all others, it is beyond an outcome constraint"
+    more: tuple[tuple[str, str], ...] = ()
+    if campaign.goal == "single":
+        value = leader.values[objective.name]
         if value.sigma is None:
             about += "; the instrument stated no uncertainty"
+        text, unit = uncertain(value.value, value.sigma), unit_text(objective.unit)
+    else:
+        if campaign.goal == "desirability":
+            text, unit = number(max(s for each, s in scored(records) if each.record is leader.record), 3), ""
+        else:
+            text, unit = str(leader.number), "is the experiment"
         more = tuple(
-            (label(p.name), f"{shown(p, leader.candidate[p.name])} {unit_text(unit_of(p))}".rstrip())
-            for p in records.campaign.space.free
-            if p.name in leader.candidate
-        )
-        found.append(
-            Card(
-                title, uncertain(value.value, value.sigma), unit_text(objective.unit), about, more, wide=True
+            (
+                label(o.name),
+                f"{uncertain(leader.values[o.name].value, leader.values[o.name].sigma)} "
+                f"{unit_text(o.unit)}".rstrip(),
             )
+            for o in campaign.objectives
         )
-    return found
+    return Card(title, text, unit, about, more + _parameters(records, leader.record), wide=True)
+
+
+def _front_card(records: Records, title: str, n: int) -> Card:
+    volume = volumes(records)
+    about = (
+        f"Hypervolume {number(volume.path[-1][1])} above the reference point" if volume is not None else ""
+    )
+    more = []
+    for objective in records.campaign.objectives:
+        leader = best(records, objective)
+        value = measured(leader, objective) if leader is not None else None
+        if leader is not None and value is not None:
+            text = f"{uncertain(value.value, value.sigma)} {unit_text(objective.unit)}".rstrip()
+            more.append(
+                (f"{superlative(objective)} {label(objective.name)}", f"{text} (experiment {leader.number})")
+            )
+    return Card(title, str(n), "", about, tuple(more), wide=True)
+
+
+def _parameters(records: Records, experiment: ExperimentRecord) -> tuple[tuple[str, str], ...]:
+    candidate = as_made(experiment, records.campaign)
+    return tuple(
+        (label(p.name), f"{shown(p, candidate[p.name])} {unit_text(unit_of(p))}".rstrip())
+        for p in records.campaign.space.free
+        if p.name in candidate
+    )
 
 
 def _experiments_card(records: Records) -> Card:
@@ -90,6 +186,7 @@ def _experiments_card(records: Records) -> Card:
 
 
 def _trust_card(records: Records) -> Card:
+    objectives = records.campaign.objectives
     held = coverage(predictions(records))
     title = "Predictions that held"
     if held.fraction is None or held.bounds is None:
@@ -99,26 +196,11 @@ def _trust_card(records: Records) -> Card:
         title,
         percent(held.fraction),
         about=f"{held.inside} of {held.n} measured values lay inside the 90\u00a0% interval predicted before the "
-        f"experiment (90\u00a0% confidence: {percent(low)} to {percent(high)}).",
+        f"experiment (90\u00a0% confidence: {percent(low)} to {percent(high)})."
+        + (f" This is {label(objectives[0].name)}." if len(objectives) > 1 else ""),
+        more=tuple(
+            (label(o.name), f"{other.inside} of {other.n}")
+            for o in objectives[1:]
+            if (other := coverage(predictions(records, o))).n
+        ),
     )
-
-
-def phase_rows(records: Records) -> list[dict[str, Any]]:
-    """Each phase entered: its mode and method, when, after how many experiments, and the rule that opened it."""
-    rows = []
-    entries = list(records.phases)
-    for place, phase in enumerate(entries):
-        own = [e for e in records.experiments if e.proposal.phase == phase.index]
-        began = min((e.lab_began_s for e in own if e.lab_began_s is not None), default=None)
-        leaves = entries[place + 1].entered_after if place + 1 < len(entries) else len(records.experiments)
-        rows.append(
-            {
-                "mode": phase.mode,
-                "method": phase.method,
-                "after": phase.entered_after,
-                "n": max(leaves - phase.entered_after, 0),
-                "at": duration(began) if began is not None else "–",
-                "rule": phase.rule,
-            }
-        )
-    return rows

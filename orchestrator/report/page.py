@@ -15,10 +15,12 @@ from plotly.offline import get_plotlyjs
 from orchestrator.export.files import replacing
 from orchestrator.records import Records
 from orchestrator.report import style
-from orchestrator.report.belief import belief_section
+from orchestrator.report.belief import belief_sections
+from orchestrator.report.goals import goal_section
 from orchestrator.report.listing import heads, rows
 from orchestrator.report.model import ModelView
-from orchestrator.report.overview import cards, facts, phase_rows
+from orchestrator.report.overview import cards, facts
+from orchestrator.report.phases import cost_head, phase_rows
 from orchestrator.report.sections import (
     calibration_section,
     parallel_section,
@@ -47,10 +49,12 @@ def page(records: Records, *, model: ModelView | None, no_model: str = NO_MODEL)
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
+    goal = goal_section(records)
     found = (
+        *([goal] if goal is not None else []),
         progress_section(records),
         calibration_section(records),
-        belief_section(records, model, no_model=no_model),
+        *belief_sections(records, model, no_model=no_model),
         parallel_section(records),
         timeline_section(records),
     )
@@ -62,6 +66,7 @@ def page(records: Records, *, model: ModelView | None, no_model: str = NO_MODEL)
         facts=facts(records),
         cards=cards(records),
         phases=phase_rows(records),
+        cost_head=cost_head(records.campaign.cost),
         sections=found,
         heads=heads(records),
         rows=rows(records),

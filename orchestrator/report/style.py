@@ -22,6 +22,8 @@ ORANGE = "#e69f00"
 PURPLE = "#cc79a7"
 # The 90 % band: blue at low opacity, readable on both themes.
 BAND = "rgba(0,114,178,0.16)"
+# Where a gate was shut: orange at low opacity.
+SHUT = "rgba(230,159,0,0.16)"
 # Perceptually uniform and safe for the colour-blind (Nunez, Anderton and Renslow 2018).
 SCALE = "Cividis"
 # For thin lines on either theme: grey, then blue, and the best in vermillion.

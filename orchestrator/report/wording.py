@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import html
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from campaigns.campaign import Campaign, Objective, OutcomeConstraint
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _NAMED_UNITS = {"degC": "°C", "degF": "°F", "ohm": "Ω", "delta_degC": "°C", "percent": "%"}
@@ -111,3 +115,39 @@ def clock(at: str | None) -> str:
     if not at:
         return "–"
     return f"{at[:10]} {at[11:19]} UTC"
+
+
+def quantity(value: float, unit: str) -> str:
+    """`0.1 uS`: a number with its unit."""
+    return f"{number(value)} {unit_text(unit)}".rstrip()
+
+
+def sought(objective: Objective) -> str:
+    """`maximise hole mobility (cm²/V/s)`, `match wavelength to 550 nm`."""
+    if objective.target is not None:
+        return f"match {label(objective.name)} to {quantity(objective.target, objective.unit)}"
+    return f"{objective.direction} {with_unit(objective.name, objective.unit)}"
+
+
+def superlative(objective: Objective) -> str:
+    """`Highest`, `Lowest`, or `Nearest to 550 nm`: what the best value is called."""
+    if objective.target is not None:
+        return f"Nearest to {quantity(objective.target, objective.unit)}"
+    return "Lowest" if objective.direction == "minimise" else "Highest"
+
+
+def bound(constraint: OutcomeConstraint) -> str:
+    """`at least 0.1 uS and at most 2 uS`."""
+    sides = (("at least", constraint.at_least), ("at most", constraint.at_most))
+    return " and ".join(f"{word} {quantity(at, constraint.unit)}" for word, at in sides if at is not None)
+
+
+def goal_text(campaign: Campaign) -> str:
+    """What is sought among several objectives; empty where there is one."""
+    names = [label(objective.name) for objective in campaign.objectives]
+    return {
+        "single": "",
+        "pareto": "Pareto front of " + " and ".join(names),
+        "desirability": "overall desirability of " + " and ".join(names),
+        "hierarchy": "hierarchy: " + ", then ".join(names),
+    }[campaign.goal]

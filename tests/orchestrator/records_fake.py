@@ -19,8 +19,10 @@ from campaigns.campaign import Budget, Campaign, Objective, Phase, Reference, St
 from campaigns.space import Categorical, Continuous, Integer, Mixture, Ordinal, Space, Table
 from orchestrator.records import (
     ActionRecord,
+    DiagnosisRecord,
     EventRecord,
     ExperimentRecord,
+    GateRecord,
     MeasuredValue,
     PhaseRecord,
     ProposalRecord,
@@ -135,14 +137,11 @@ def campaign(
     space: Space, *, direction: str = "maximise", planned: int = 60, name: str = "thin-film-mobility"
 ) -> Campaign:
     """A whole campaign over `space`, with the recipe and plan that the records tell of."""
-    first = {p.name: Reference(parameter=p.name) for p in space.free}
+    first = {p.name: Reference(parameter=p.name) for p in space.chosen}
     steps = [Step(id="mix", device="dispenser", verb="mix", arguments=first)]
+    gives = {"hole_mobility": "mobility", "thickness": "nm"} | {p.name: p.name for p in space.context}
     steps += [Step(id=id_, device=device, verb=verb) for id_, device, verb, _ in RECIPE[1:-1]]
-    steps.append(
-        Step(
-            id="probe", device="probe", verb="measure", gives={"hole_mobility": "mobility", "thickness": "nm"}
-        )
-    )
+    steps.append(Step(id="probe", device="probe", verb="measure", gives=gives))
     return Campaign(
         name=name,
         description="Hole mobility of a doped polymer film against composition and annealing.",
@@ -227,7 +226,7 @@ class TrueBelief:
         self.sd, self.sign = sd, sign
         self.asked: list[Mapping[str, Any]] = []
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         self.asked.extend(candidates)
         return np.array([self.sign * truth(c) for c in candidates]), np.full(len(candidates), self.sd)
 
@@ -235,7 +234,7 @@ class TrueBelief:
 class Flat:
     """A model view that believes nothing in particular, whatever the candidate."""
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(candidates)), np.ones(len(candidates))
 
 
@@ -245,7 +244,7 @@ class Broken:
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def predict(self, candidates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Sequence[Mapping[str, Any]], reading: str) -> tuple[np.ndarray, np.ndarray]:
         raise ModelUnavailable(self.reason)
 
 
@@ -363,3 +362,58 @@ def _events(experiments: Sequence[ExperimentRecord]) -> tuple[EventRecord, ...]:
 
 def _at(seconds: float) -> str:
     return (START + timedelta(seconds=seconds)).isoformat()
+
+
+def aimed(records: Records, values: Sequence[Mapping[str, float]] = (), **aim: Any) -> Records:
+    """The same experiments in a campaign that seeks something else: `aim` are fields of the campaign, in JSON types.
+
+    `values`: the readings of experiment 1, 2, ..., without uncertainty, in place of those that it had.
+    """
+    found = Campaign.from_json({**records.campaign.to_json(), **aim})
+    units = {"hole_mobility": UNIT, "thickness": "nm", "humidity": "percent"}
+    experiments = [
+        changed(e, values={name: MeasuredValue(value, units[name], None) for name, value in row.items()})
+        for e, row in zip(records.experiments, values, strict=False)
+    ]
+    experiments += records.experiments[len(experiments) :]
+    return changed(records, campaign=found, fingerprint=found.fingerprint, experiments=tuple(experiments))
+
+
+def told(records: Records, number: int, **why: Any) -> Records:
+    """The same records with more said of one proposal."""
+    return changed(
+        records,
+        experiments=tuple(
+            changed(e, proposal=changed(e.proposal, **why)) if e.number == number else e
+            for e in records.experiments
+        ),
+    )
+
+
+def gated(records: Records, *closures: tuple[int, int], otherwise: str = "learn") -> Records:
+    """`closures`: (experiments proposed before it, how many were chosen otherwise) of each time the gate of the last
+    phase was found shut; the coverage was 0.5 then, and 0.8 before any other experiment from number 17 on."""
+    plan = records.campaign.to_json()["plan"]
+    plan[2] |= {"gate": {"low": 0.75, "high": 1.0, "otherwise": otherwise}}
+    records = aimed(records, plan=plan)
+    shut = {after for after, _ in closures}
+    asked = {after + i + 1: after for after, n in closures for i in range(n)}
+    experiments = tuple(
+        changed(e, proposal=changed(e.proposal, read_to=10_000 + asked[e.number], mode="learn"))
+        if e.number in asked
+        else e
+        for e in records.experiments
+    )
+    last = len(records.experiments)
+    return changed(
+        records,
+        experiments=experiments,
+        gates=tuple(
+            GateRecord(2, after, after - 1, f"cover {after}", otherwise, _at(after)) for after, _ in closures
+        ),
+        diagnoses=tuple(
+            DiagnosisRecord(after, after - 1, after - 1, 0.5 if after in shut else 0.8)
+            for after in range(16, last + 1)
+            if asked.get(after + 1, after) == after  # not in the middle of an answer
+        ),
+    )

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from campaigns.space import Continuous, LinearConstraint, Space
-from orchestrator.report.belief import belief_section
+from orchestrator.report.belief import belief_sections
 from orchestrator.report.findings import Z90, best
 from orchestrator.report.geometry import line, moved, plane, separation, table_rows
 from tests.orchestrator import records_fake as fake
 
 
 def section(records: Any, model: Any) -> tuple[Any, dict[str, dict[str, Any]]]:
-    found = belief_section(records, model, no_model="none")
+    (found,) = belief_sections(records, model, no_model="none")
     return found, {panel.key: json.loads(panel.json) for panel in found.panels}
 
 
@@ -140,12 +140,12 @@ def test_a_model_that_fails_leaves_a_reason() -> None:
 
 
 class Tilted:
-    def predict(self, candidates: Any) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Any, reading: str) -> tuple[np.ndarray, np.ndarray]:
         mean = [10 * c["anneal_temperature"] + 5 * c["dopant_fraction"] for c in candidates]
         return np.array(mean), np.ones(len(candidates))
 
 
 class Simplex:
-    def predict(self, candidates: Any) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, candidates: Any, reading: str) -> tuple[np.ndarray, np.ndarray]:
         mean = [c["polymer"] + 2 * c["nanotube"] for c in candidates]
         return np.array(mean), np.ones(len(candidates))

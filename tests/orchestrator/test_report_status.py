@@ -41,6 +41,13 @@ KEYS = {
         "proposed_first_at",
         "ended_last_at",
         "versions",
+        "goal",
+        "score",
+        "front",
+        "constraints",
+        "gate",
+        "context",
+        "cost",
     ],
     "experiments": ["planned", "proposed", "done", "measured", "failed", "rejected", "cancelled", "open"],
     "phase": ["index", "mode", "method", "entered_after", "rule"],
@@ -49,7 +56,7 @@ KEYS = {
 }
 LISTED = {
     "objectives": ["name", "direction", "unit"],
-    "best": ["objective", "experiment", "number", "value", "sigma", "unit", "candidate", "units"],
+    "best": ["objective", "experiment", "number", "value", "sigma", "unit", "candidate", "units", "kept"],
     "doubts": ["action", "experiment", "device", "verb", "reason"],
     "running": ["action", "experiment", "device", "verb", "began_s"],
 }
@@ -123,7 +130,7 @@ def test_a_real_laboratory_is_not_called_simulated() -> None:
 def test_best_so_far_starts_with_the_first_value_and_never_worsens() -> None:
     records = fake.records(20, failing=(1,))
     objective = records.campaign.objectives[0]
-    path = best_so_far(records.experiments, objective)
+    path = best_so_far(records, objective)
     assert path[0][0] == 2
     assert [value for _, value in path] == sorted(value for _, value in path)
     leader = best(records, objective)

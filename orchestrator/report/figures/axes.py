@@ -71,7 +71,8 @@ def dimension(parameter: Parameter, values: Sequence[Value]) -> dict[str, Any]:
         low, high = math.log10(low), math.log10(high)
         numbers = [math.log10(value) for value in numbers]
         places = [math.log10(place) for place in places or []]
-    found |= {"values": numbers, "range": [low, high]}
+    # A context may be measured where it was not expected.
+    found |= {"values": numbers, "range": [min([low, *numbers]), max([high, *numbers])]}
     if places:
         found |= {"tickvals": places, "ticktext": texts}
     return found

@@ -10,17 +10,19 @@ import plotly.graph_objects as go
 
 from orchestrator.records import Records
 from orchestrator.report.figures.axes import cartesian
-from orchestrator.report.findings import Z90, measured
+from orchestrator.report.findings import Z90, as_made, measured
 from orchestrator.report.geometry import Line, Plane, separation
 from orchestrator.report.style import BAND, BLUE, DOT, INK, MUTED, ORANGE, PAPER, RIM, SCALE, axis, layout
 from orchestrator.report.wording import number, plain, uncertain, value_text, with_unit
 
 if TYPE_CHECKING:
+    from campaigns.campaign import Objective
     from campaigns.space import Parameter, Value
 
 
 def slice_figure(
     records: Records,
+    objective: Objective,
     line: Line,
     mean: np.ndarray,
     sd: np.ndarray,
@@ -51,7 +53,7 @@ def slice_figure(
             hovertext=[f"{value_text(x)}: {uncertain(m, s)}" for x, m, s in zip(xs, mean, sd, strict=True)],
             hoverinfo="text",
         )
-    _measured_points(figure, records, line.parameter, anchor)
+    _measured_points(figure, records, objective, line.parameter, anchor)
     if not line.continuous:  # over the dots, which would hide it
         figure.add_scatter(
             x=[_place(x) for x in xs],
@@ -65,7 +67,6 @@ def slice_figure(
             ],
             hoverinfo="text",
         )
-    objective = records.campaign.objectives[0]
     figure.update_layout(
         layout(
             300,
@@ -80,13 +81,13 @@ def slice_figure(
 
 def plane_figure(
     records: Records,
+    objective: Objective,
     plane: Plane,
     values: Sequence[Sequence[float | None]],
     anchor: Mapping[str, Value],
     title: str,
 ) -> go.Figure:
     """Filled contours of `values` (row by row as the plane's candidates) with the measured points on top."""
-    objective = records.campaign.objectives[0]
     figure = go.Figure(
         go.Contour(
             x=list(plane.xs),
@@ -101,13 +102,14 @@ def plane_figure(
             connectgaps=False,
         )
     )
-    _dots(figure, records, plane.across, plane.up, anchor)
+    _dots(figure, records, objective, plane.across, plane.up, anchor)
     figure.update_layout(_plane_layout(plane.across, plane.up))
     return figure
 
 
 def rows_figure(
     records: Records,
+    objective: Objective,
     rows: Sequence[Mapping[str, Value]],
     values: np.ndarray,
     across: Parameter,
@@ -116,7 +118,6 @@ def rows_figure(
     title: str,
 ) -> go.Figure:
     """The allowed rows of a table, projected on two parameters and coloured by `values`."""
-    objective = records.campaign.objectives[0]
     figure = go.Figure(
         go.Scatter(
             x=[row[across.name] for row in rows],
@@ -134,28 +135,29 @@ def rows_figure(
             hoverinfo="text",
         )
     )
-    _dots(figure, records, across, up, anchor)
+    _dots(figure, records, objective, across, up, anchor)
     figure.update_layout(_plane_layout(across, up, 0.04))
     return figure
 
 
 def _measured_points(
-    figure: go.Figure, records: Records, parameter: Parameter, anchor: Mapping[str, Value]
+    figure: go.Figure,
+    records: Records,
+    objective: Objective,
+    parameter: Parameter,
+    anchor: Mapping[str, Value],
 ) -> None:
     """Measured values projected on the slice: the nearer to it, the darker."""
-    objective = records.campaign.objectives[0]
+    space = records.campaign.space
     shown = [
-        (experiment, value)
+        (experiment, space.canonical(as_made(experiment, records.campaign)), value)
         for experiment in records.experiments
         if (value := measured(experiment, objective)) is not None
     ]
-    space = records.campaign.space
-    away = [
-        separation(space, experiment.candidate, anchor, skip=(parameter.name,)) for experiment, _ in shown
-    ]
+    away = [separation(space, made, anchor, skip=(parameter.name,)) for _, made, _ in shown]
     figure.add_scatter(
-        x=[_place(experiment.candidate[parameter.name]) for experiment, _ in shown],
-        y=[value.value for _, value in shown],
+        x=[_place(made[parameter.name]) for _, made, _ in shown],
+        y=[value.value for _, _, value in shown],
         mode="markers",
         name="measured",
         marker={
@@ -166,11 +168,11 @@ def _measured_points(
         },
         hovertext=[
             f"<b>Experiment {experiment.number}</b><br>{uncertain(value.value, value.sigma)}"
-            for experiment, value in shown
+            for experiment, _, value in shown
         ],
         hoverinfo="text",
     )
-    star = [value.value for experiment, value in shown if space.canonical(experiment.candidate) == anchor]
+    star = [value.value for _, made, value in shown if made == anchor]
     if star:
         figure.add_scatter(
             x=[_place(anchor[parameter.name])],
@@ -183,13 +185,18 @@ def _measured_points(
 
 
 def _dots(
-    figure: go.Figure, records: Records, across: Parameter, up: Parameter, anchor: Mapping[str, Value]
+    figure: go.Figure,
+    records: Records,
+    objective: Objective,
+    across: Parameter,
+    up: Parameter,
+    anchor: Mapping[str, Value],
 ) -> None:
-    objective = records.campaign.objectives[0]
     shown = [e for e in records.experiments if measured(e, objective) is not None]
+    made = [as_made(e, records.campaign) for e in shown]
     figure.add_scatter(
-        x=[e.candidate[across.name] for e in shown],
-        y=[e.candidate[up.name] for e in shown],
+        x=[candidate[across.name] for candidate in made],
+        y=[candidate[up.name] for candidate in made],
         mode="markers",
         name="measured",
         marker={"color": DOT, "size": 6, "line": {"color": RIM, "width": 1}},

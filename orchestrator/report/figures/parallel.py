@@ -1,12 +1,15 @@
-"""All measured candidates at once: a line per experiment across the parameters, coloured by the objective."""
+"""All measured candidates at once: a line per experiment across the parameters, coloured by its worth."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from orchestrator.records import Records
 from orchestrator.report.figures.axes import dimension, two_lines
-from orchestrator.report.findings import measured
+from orchestrator.report.findings import as_made
+from orchestrator.report.standings import Standing
 from orchestrator.report.style import FONT, INK, LINES, MUTED, PAPER, layout
 
 # parcoords prints the ends of every range over the ticks; this makes that second set of labels invisible.
@@ -15,33 +18,26 @@ _HIDDEN = {"size": 1, "color": "rgba(0,0,0,0)"}
 _HALO = ", ".join(f"{x}px {y}px 2px {PAPER}" for x in (-1, 1) for y in (-1, 1))
 
 
-def parallel(records: Records) -> go.Figure:
-    """Parallel coordinates of the experiments that measured the first objective; vermillion is best."""
-    objective = records.campaign.objectives[0]
-    shown = [
-        (experiment, value.value)
-        for experiment in records.experiments
-        if (value := measured(experiment, objective)) is not None
-    ]
+def parallel(records: Records, found: Sequence[Standing], worth: Sequence[float]) -> go.Figure:
+    """Parallel coordinates of measured experiments, coloured by `worth`, larger is better; vermillion is best."""
     # The best are drawn last, on top.
-    shown.sort(key=lambda pair: pair[1], reverse=objective.direction == "minimise")
+    shown = sorted(zip(found, worth, strict=True), key=lambda pair: pair[1])
+    made = [as_made(each.record, records.campaign) for each, _ in shown]
     dimensions = [
-        dimension(parameter, [experiment.candidate[parameter.name] for experiment, _ in shown])
+        dimension(parameter, [candidate[parameter.name] for candidate in made])
         for parameter in records.campaign.space.free
     ]
-    for each in records.campaign.objectives:
-        column = [found.value for e, _ in shown if (found := measured(e, each)) is not None]
-        if len(column) == len(shown):  # an objective that some experiments did not give cannot be an axis
-            dimensions.append({"label": two_lines(each.name, each.unit), "values": column})
+    dimensions += [
+        {
+            "label": two_lines(objective.name, objective.unit),
+            "values": [each.values[objective.name].value for each, _ in shown],
+        }
+        for objective in records.campaign.objectives
+    ]
     figure = go.Figure(
         go.Parcoords(
             dimensions=dimensions,
-            line={
-                "color": [value for _, value in shown],
-                "colorscale": LINES,
-                "reversescale": objective.direction == "minimise",
-                "showscale": False,
-            },
+            line={"color": [value for _, value in shown], "colorscale": LINES, "showscale": False},
             labelfont={"size": 12, "color": INK, "family": FONT},
             tickfont={"size": 11, "color": INK, "family": FONT, "shadow": _HALO},
             rangefont=_HIDDEN,

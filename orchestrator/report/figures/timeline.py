@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 
 from orchestrator.records import ActionRecord, Records
 from orchestrator.report.findings import mode_of
-from orchestrator.report.style import INK, MODES, MUTED, ORANGE, PAPER, SKY, axis, layout
+from orchestrator.report.gates import stretches
+from orchestrator.report.style import INK, MODES, MUTED, ORANGE, PAPER, SHUT, SKY, axis, layout
 from orchestrator.report.wording import duration, plain, time_scale
 
 # Ends that are not a success stand out in a colour of their own, whatever the mode.
@@ -52,6 +53,7 @@ def timeline(records: Records) -> go.Figure:
             ],
             hoverinfo="text",
         )
+    _marked(figure, records, seconds)
     figure.update_layout(
         layout(
             120 + 44 * max(len(devices), 1),
@@ -70,6 +72,56 @@ def timeline(records: Records) -> go.Figure:
         )
     )
     return figure
+
+
+def _marked(figure: go.Figure, records: Records, seconds: float) -> None:
+    """Where a plan alternates or has a gate: the beginnings of its phases, and when a gate was shut."""
+    plan = records.campaign.plan
+    if not any(phase.mode == "alternate" or phase.gate is not None for phase in plan):
+        return
+    for phase in records.phases:
+        own = [e.lab_began_s for e in records.experiments if e.proposal.phase == phase.index]
+        began = min((at for at in own if at is not None), default=None)
+        if began is None:
+            continue
+        figure.add_shape(
+            type="line",
+            x0=began / seconds,
+            x1=began / seconds,
+            y0=0,
+            y1=1,
+            yref="paper",
+            line={"color": MUTED, "width": 1, "dash": "dot"},
+            name=plain(f"{phase.mode} · {phase.method}"),
+        )
+        figure.add_annotation(
+            x=began / seconds,
+            y=0,
+            yref="paper",
+            yshift=-22,
+            xanchor="left",
+            yanchor="top",
+            showarrow=False,
+            text=plain(phase.mode),
+            font={"size": 11, "color": MUTED},
+        )
+    for shut in stretches(records):
+        begins = [e.lab_began_s for e in shut.experiments if e.lab_began_s is not None]
+        ends = [e.lab_ended_s for e in shut.experiments if e.lab_ended_s is not None]
+        before = [e.lab_ended_s for e in records.experiments[: shut.first.after] if e.lab_ended_s is not None]
+        left = min(begins, default=max(before, default=0.0))
+        figure.add_shape(
+            type="rect",
+            x0=left / seconds,
+            x1=max(ends, default=left) / seconds,
+            y0=0,
+            y1=1,
+            yref="paper",
+            layer="below",
+            fillcolor=SHUT,
+            line={"color": ORANGE, "width": 0 if begins else 1.5},
+            name="gate shut",
+        )
 
 
 def _lasted(action: ActionRecord, end_s: float) -> float:
