@@ -6,14 +6,9 @@ from __future__ import annotations
 import numpy as np
 from adapters.base import Adapter
 
+from campaigns.objective import Objective
 from campaigns.space import Continuous, Space, Table
 from surrogates.planner import Method, Planner
-
-
-class Score:
-    """The harness's objective: larger is better."""
-
-    name, direction = "y", "maximise"
 
 
 class Alquimia(Adapter):
@@ -22,7 +17,7 @@ class Alquimia(Adapter):
     modes = ("bo", "al")
     package = "alquimia-lab"
     imports = "import surrogates.planner"
-    optimise = Method("optimise", "ucb")
+    optimise = Method()
     learn = Method("learn", "integrated_variance")
 
     def __init__(self, *args, **kwargs):
@@ -38,7 +33,8 @@ class Alquimia(Adapter):
             allowed = Table(
                 columns=tuple(self.columns), rows=tuple(map(tuple, self.space.candidates.tolist()))
             )
-        self.planner = Planner(Space(parameters=parameters, allowed=allowed), [Score()], seed=self.seed)
+        objective = Objective(name="y", direction="maximise")  # the harness: larger is better, always
+        self.planner = Planner(Space(parameters=parameters, allowed=allowed), [objective], seed=self.seed)
 
     def rows(self, X):
         return [dict(zip(self.columns, row, strict=True)) for row in np.atleast_2d(X).tolist()]

@@ -11,6 +11,7 @@ import structlog
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.parameters import Categorical, Parameter
+from campaigns.rules import RuleError
 from campaigns.space import Value
 from orchestrator import rules
 from orchestrator.brain.client import Brain, BrainFailed
@@ -105,7 +106,7 @@ def _explore(
     ask: Ask, campaign: CampaignFile, request: Mapping[str, Any], design: Any, fallback: str | None
 ) -> Advice:
     from surrogates.constant import propose
-    from surrogates.errors import SpaceExhausted
+    from surrogates.errors import InfeasibleSpace, SpaceExhausted
 
     seen = [row["candidate"] for row in request["observations"]] + request["pending"]
     for n in range(ask.n, 0, -1):  # the last few of a table are a smaller batch
@@ -114,7 +115,7 @@ def _explore(
                 campaign.space, n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
                 mode=request["method"]["mode"], n_observed=len(request["observations"]), fallback=fallback,
             )  # fmt: skip
-        except SpaceExhausted as error:
+        except (SpaceExhausted, InfeasibleSpace, RuleError) as error:
             exhausted = str(error)
         else:
             return Advice(ask, [p.to_json() for p in proposals], None)
@@ -164,7 +165,7 @@ def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[st
     """
     infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
     # A candidate that is not even in the space says nothing about it, and no model could read it.
-    refused = experiment.state is Experiment.REJECTED and not campaign.space.violations(experiment.candidate)
+    refused = experiment.state is Experiment.REJECTED and not _outside(experiment.candidate, campaign)
     failed = infeasible or refused
     values = {
         name: {"value": measured.value, "sigma": measured.sigma}
@@ -178,6 +179,13 @@ def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[st
         if parameter.name in experiment.values:
             candidate[parameter.name] = _context(parameter, experiment.values[parameter.name].value)
     return {"candidate": candidate, "values": {} if failed else values, "failed": failed}
+
+
+def _outside(candidate: Mapping[str, Any], campaign: CampaignFile) -> bool:
+    try:
+        return bool(campaign.space.violations(candidate))
+    except RuleError:
+        return True  # a constraint that breaks says nothing about the candidate
 
 
 def _context(parameter: Parameter, measured: float) -> Value:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
+from campaigns.rules import RuleError
 from orchestrator import guard, rules
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.events import Event
@@ -104,7 +105,10 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
 
 def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
     """Every step's arguments pass the guard before the first is sent: no sample is begun that cannot be finished."""
-    faults = bound.campaign.space.violations(experiment.candidate)
+    try:
+        faults = bound.campaign.space.violations(experiment.candidate)
+    except RuleError as fault:
+        faults = [f"it cannot be judged: {fault}"]
     for step in bound.steps:
         if not faults and (reason := guard.beyond(step, step.arguments(experiment.candidate))) is not None:
             faults = [reason]

@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
     "engine.stopped": "the engine let go of the log in good order",
     "phase.entered": "a phase of the plan began, and the rule that opened it",
     "model.diagnosed": "what the surrogate says of its own calibration and error",
-    "model.gated": "the gate of a phase is shut: the model is not calibrated well enough to optimise, and why",
+    "model.gated": "the gate of a phase was found shut: after how many results, why, and what happened instead",
     "experiment.proposed": "the planner, or its fall-back, asked for a candidate, with why",
     "experiment.rejected": "a candidate was refused before any action: it crosses a limit",
     "experiment.queued": "the candidate's recipe is made out and waits for its devices",

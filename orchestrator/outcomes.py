@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 
 from campaigns.units import UnitError
@@ -58,7 +59,7 @@ def _measured(
         "experiment": action.experiment,
         "action": action.id,
         "name": name,
-        "value": conversion(reading.value),
+        "value": _normal(conversion(reading.value)),
         "unit": gift.unit,
         "sigma": None if reading.sigma is None else abs(conversion.scale) * reading.sigma,
         "device": action.device,
@@ -81,6 +82,11 @@ def _rejected(action: ActionState, name: str, reading: Reading | None, reason: s
         "sought": sought,
     }
     return Event(f"measurement/{action.id}", "measurement.rejected", body, cause=action.id)
+
+
+def _normal(value: float) -> float:
+    """Less than the smallest normal number is nothing: its sign may be that of a rounding."""
+    return value if abs(value) >= sys.float_info.min else 0.0
 
 
 def _fault(gift: Gift, reading: Reading | None) -> str:

@@ -10,8 +10,8 @@ from surrogates.encode import Array, Encoder
 CHUNK = 8192
 
 
-def decode(encoder: Encoder, X: Array) -> Array:
-    """Codes (m, p) of unit rows X (m, d).
+def decode(encoder: Encoder, X: Array, *, conditioned: bool = True) -> Array:
+    """Codes (m, p) of unit rows X (m, d); where `conditioned`, inactive parameters have their value of then.
 
     Exact to rounding where X came from codes. Elsewhere a continuous parameter is clipped to its bounds, and a discrete
     one takes the value whose columns are nearest.
@@ -25,7 +25,7 @@ def decode(encoder: Encoder, X: Array) -> Array:
             codes[:, j] = np.clip(np.rint(axis.offset + columns[:, 0] * axis.span), axis.low, axis.high)
         else:
             codes[:, j] = axis.levels[_nearest_rows(axis.unit(axis.levels), columns)]
-    return encoder.conditioned(codes)
+    return encoder.conditioned(codes) if conditioned else codes
 
 
 def _nearest_rows(rows: Array, X: Array) -> Array:

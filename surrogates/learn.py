@@ -17,10 +17,12 @@ from surrogates.models import exact
 from surrogates.models.base import Model
 from surrogates.models.gp import Columns
 from surrogates.models.outcome import Outcome
-from surrogates.models.surrogate import Fit, Surrogate
+from surrogates.models.surrogate import MOST_KEPT, Fit, Surrogate
 from surrogates.models.wrapped import Wrapped
 from surrogates.observation import Observations
 from surrogates.transfer.source import Source
+
+MOST_SPARSE = 300  # results that a search through sets of active parameters is made of
 
 
 def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> Knowledge | str:
@@ -48,6 +50,7 @@ def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> 
             maximise=maximise,
             fit=_fit(aim, seed, sources),
             elsewhere=np.concatenate([past.values for past in sources]) if sources else np.zeros(0),
+            most=MOST_SPARSE if aim.surrogate.model == "saas" else MOST_KEPT,
         )
     promised = None
     if aim.outcome_constraints:

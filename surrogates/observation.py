@@ -61,7 +61,8 @@ class Observations:
 
     def check(self, candidate: Mapping[str, Value]) -> dict[str, Value]:
         """The canonical candidate. It may lie outside the space's bounds (history does), but must be readable."""
-        missing = [p.name for p in self.space.free if p.name not in candidate and _chosen(p)]
+        # A context may not have been measured, and an inactive parameter has the value of then.
+        missing = [p.name for p in self.space.chosen if p.name not in candidate and not p.when]
         if missing:
             raise InvalidObservation(f"candidate lacks {', '.join(missing)}; got {dict(candidate)!r}")
         for p in self.space.free:
@@ -101,10 +102,6 @@ class Observations:
     def keys(self) -> set[tuple[tuple[str, Value], ...]]:
         """Of every candidate told, failed ones included."""
         return {key(row.candidate) for row in self.rows}
-
-
-def _chosen(parameter: object) -> bool:
-    return getattr(parameter, "role", "chosen") == "chosen"
 
 
 def _value(name: str, value: float) -> float:

@@ -114,14 +114,14 @@ def trust_region(
 def as_region(trust: Trust, encoder: Encoder) -> Region:
     """The region in codes. Integers and levels are rounded outwards, so that the next on either side can be reached;
     choices are free."""
-    ends = decode(encoder, np.vstack([trust.low, trust.high]))
+    ends = decode(encoder, np.vstack([trust.low, trust.high]), conditioned=False)
     low, high = encoder.low.copy(), encoder.high.copy()
     number = encoder.ordered & ~encoder.context
     low[number], high[number] = ends[0, number], ends[1, number]
-    unit = encoder.unit(ends)
     for j in np.flatnonzero(encoder.discrete & number):
         column, levels = encoder.columns[j].start, encoder.levels[j]
-        inwards = unit[0, column] > trust.low[column] + SAME, unit[1, column] < trust.high[column] - SAME
+        unit = encoder.axes[j].unit(ends[:, j])[:, 0]
+        inwards = unit[0] > trust.low[column] + SAME, unit[1] < trust.high[column] - SAME
         if len(levels):
             below, above = np.searchsorted(levels, (low[j], high[j]))
             low[j] = levels[max(below - inwards[0], 0)]

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from surrogates.encode import Array
-from surrogates.models import heteroscedastic, process, robust, saas
+from surrogates.models import exact, heteroscedastic, robust, saas
 from surrogates.models.base import Model
 from surrogates.models.calibration import coverage
 from surrogates.models.forest import Forest
@@ -28,14 +28,14 @@ SURE = 1.0  # standard errors by which another model must predict better than a 
 
 
 MODELS: dict[str, Factory] = {
-    "gp": process.fit,
+    "gp": exact.fit,
     "saas": saas.fit,
     "forest": partial(Forest.fit, kind="forest"),
     "trees": partial(Forest.fit, kind="trees"),
 }
 # Of a process only: trees average over gross errors and take what is left for noise as it comes.
 NOISES: dict[str, Factory] = {
-    "normal": process.fit,
+    "normal": exact.fit,
     "robust": robust.fit,
     "heteroscedastic": heteroscedastic.fit,
 }
@@ -80,7 +80,7 @@ def choose(U: Array, z: Array, variance: Array, columns: Columns, seed: int) -> 
     """The process, unless another calibrated model predicts held-out results better by more than the standard error
     of the difference, or the process is not calibrated and another one is. Its name says why."""
     if len(z) < FEWEST:
-        few = process.fit(U, z, variance, columns, seed)
+        few = exact.fit(U, z, variance, columns, seed)
         return Wrapped(few, f"{few.name}, not chosen by {len(z)} results")
     names = ["gp", "forest", "trees"] + (["saas"] if columns.n_lengths >= SPARSE else [])
     models = {name: MODELS[name](U, z, variance, columns, seed) for name in names}

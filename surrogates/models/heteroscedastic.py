@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from surrogates.encode import Array
+from surrogates.models.exact import DEFAULT as RECIPE
 from surrogates.models.gp import GP, Columns
 from surrogates.models.kernels import (
     MIN_NOISE,
@@ -24,7 +25,6 @@ from surrogates.models.kernels import (
     shared_lengths,
     wide_lengths,
 )
-from surrogates.models.process import RECIPE
 from surrogates.models.wrapped import Wrapped
 
 TURNS = 3

@@ -64,9 +64,9 @@ class Outcome:
 
     def backward(self, z: Array) -> Array:
         """z (any shape) as values in the objective's unit; beyond the reach of the transform, the reach."""
-        u = np.clip(_unpower(self.center + self.width * z, self.exponent), -REACH, REACH)
-        if self.exponent == 1.0 and self.width == 1.0:
-            u = z
+        u = self.center + self.width * z
+        if self.exponent != 1.0 or self.width != 1.0:
+            u = np.clip(_unpower(u, self.exponent), -REACH, REACH)
         with np.errstate(over="ignore"):
             return np.clip((self.sign * u * self.scale + self.shift) * self.unit, -LARGEST, LARGEST)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from surrogates.encode import Array
+from surrogates.models.exact import DEFAULT as RECIPE
 from surrogates.models.gp import GP, Columns
-from surrogates.models.process import RECIPE
 from surrogates.models.wrapped import Wrapped
 
 DEGREES = 4.0

@@ -45,9 +45,10 @@ class Surrogate:
         maximise: bool = True,
         fit: Fit = plainly,
         elsewhere: Array | None = None,
+        most: int = MOST_KEPT,
     ) -> None:
         """`told`: the numbers of those of `rows` that have a value of `reading`. `elsewhere`: values of it in other
-        set-ups, which set the scale where nothing is told yet."""
+        set-ups, which set the scale where nothing is told yet. `most`: results that the model is made of."""
         self.encoder, self.reading, self.n = encoder, reading, len(told)
         found = [rows[i] for i in told]
         self.codes = encoder.codes([row.candidate for row in found])
@@ -56,7 +57,7 @@ class Surrogate:
         known = self.y if len(self.y) or elsewhere is None else elsewhere
         self.outcome = Outcome.fit(known, maximise=maximise)
         z, variance = self.outcome.forward(self.y), self.outcome.variance(self.y, sigmas)
-        self.kept = exact.thinned(z, MOST_KEPT)
+        self.kept = exact.thinned(z, most)
         self.told = np.asarray(told, int)[self.kept]
         columns = Columns(encoder.group, encoder.numeric_columns)
         U = encoder.unit(self.codes[self.kept])

@@ -16,17 +16,19 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from campaigns.aim import Aim
+from campaigns.objective import Objective
 from campaigns.space import Continuous, Space
 from orchestrator.brain import client
 from orchestrator.brain.client import Brain, BrainFailed
 from tests.orchestrator.builders import until
 
+OBJECTIVE = Objective(name="y", direction="maximise")
 SPACE = Space(parameters=(Continuous(name="x", low=0.0, high=1.0),))
 REQUEST = {
-    "op": "propose", "space": SPACE.model_dump(mode="json"),
-    "objectives": [{"name": "y", "direction": "maximise", "unit": ""}],
+    "op": "propose", "aim": Aim(space=SPACE, objectives=(OBJECTIVE,)).model_dump(mode="json"),
     "observations": [
-        {"candidate": {"x": x}, "value": -((x - 0.3) ** 2), "sigma": None, "failed": False}
+        {"candidate": {"x": x}, "values": {"y": {"value": -((x - 0.3) ** 2), "sigma": None}}, "failed": False}
         for x in (0.0, 0.2, 0.5, 0.9, 1.0)
     ],
     "pending": [], "n": 1, "method": {"mode": "optimise", "name": "ucb", "beta": 2.0}, "seed": 3, "index": 5,

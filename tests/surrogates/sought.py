@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from surrogates.encode import Array
 from surrogates.goals.composite import Back
 from surrogates.goals.outputs import Outputs
-from surrogates.goals.own_units import backward
+from surrogates.models.exact import DEFAULT
 from surrogates.models.gp import GP, Columns
 from surrogates.models.outcome import Outcome
-from surrogates.models.surrogate import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -42,5 +40,5 @@ def fitted(U: Array, Y: Array, *, maximise: bool = True) -> tuple[Outputs, tuple
         told = np.isfinite(y)
         gp, outcome = process(U[told], y[told], maximise=maximise)
         parts.append(gp)
-        backs.append(partial(backward, outcome))
+        backs.append(outcome.backward)
     return Outputs(tuple(f"y{j}" for j in range(Y.shape[1])), tuple(parts)), tuple(backs)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from surrogates.encode import Array
-from surrogates.models import choice, process
+from surrogates.models import choice, exact
 from surrogates.models.choice import MODELS, NOISES, Score
 from surrogates.models.gp import GP, Columns
 from surrogates.models.wrapped import Wrapped
@@ -87,7 +87,7 @@ def test_sparse_models_are_looked_at_where_there_are_many_parameters(monkeypatch
     def spy(name: str) -> choice.Factory:
         def factory(U: Array, z: Array, variance: Array, columns: Columns, seed: int) -> choice.Model:
             asked.append(name)
-            return process.fit(U, z, variance, columns, seed)
+            return exact.fit(U, z, variance, columns, seed)
 
         return factory
 
@@ -129,9 +129,9 @@ def test_every_result_is_held_out_once() -> None:
 
     def spy(U: Array, z_shown: Array, variance: Array, columns: Columns, seed: int) -> GP:
         held.extend(set(z) - set(z_shown))
-        return process.fit(U, z_shown, variance, columns, seed)
+        return exact.fit(U, z_shown, variance, columns, seed)
 
-    choice.score(spy, process.fit(U, z, variance, columns, 0), variance, columns, 0)
+    choice.score(spy, exact.fit(U, z, variance, columns, 0), variance, columns, 0)
     assert sorted(held) == sorted(z)
 
 

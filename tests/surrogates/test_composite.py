@@ -13,7 +13,6 @@ from surrogates.acquisition.variance import IntegratedVariance, PosteriorStandar
 from surrogates.encode import Array
 from surrogates.goals.composite import Composite, normal_nodes
 from surrogates.goals.outputs import Outputs, complete_rows
-from surrogates.goals.own_units import backward
 from surrogates.models.outcome import Outcome
 from surrogates.sampling import Sampler
 from surrogates.search import Search
@@ -59,7 +58,7 @@ def bent() -> Composite:
 def test_back_to_own_units_is_the_inverse(exponent: float, center: float, width: float, sign: float) -> None:
     outcome = Outcome(sign, 3.0, 0.2, 0.4, exponent, center, width)
     y = np.linspace(-2.0, 3.0, 21)
-    assert backward(outcome, outcome.forward(y)) == pytest.approx(y, abs=1e-9)
+    assert outcome.backward(outcome.forward(y)) == pytest.approx(y, abs=1e-9)
 
 
 def test_nodes_have_exactly_the_moments_of_the_normal() -> None:

@@ -14,6 +14,7 @@ from campaigns.space import Categorical, Continuous, LinearConstraint, Mixture, 
 from surrogates import pool as pool_search
 from surrogates import search as search_module
 from surrogates.acquisition.base import Acquisition, Belief
+from surrogates.acquisition.variance import IntegratedVariance
 from surrogates.encode import Array
 from surrogates.errors import SpaceExhausted
 from surrogates.region import Region
@@ -317,7 +318,7 @@ def test_parallel_proposals_keep_a_hundredth_apart(space: Space, smooth: bool) -
 
 
 def test_a_screened_row_is_among_the_very_best_of_a_hundred_thousand() -> None:
-    from surrogates.planner import Method, Planner
+    from surrogates.planner import Planner
     from tests.surrogates.spaces import SCORE
 
     space = pool(100_000, 4, seed=2)
@@ -325,14 +326,15 @@ def test_a_screened_row_is_among_the_very_best_of_a_hundred_thousand() -> None:
     rng = np.random.default_rng(0)
     for candidate in Sampler(space).design(12, seed=0):
         planner.tell(candidate, float(rng.normal()))
-    surrogate = planner._believe()
-    assert not isinstance(surrogate, str)
-    exact = planner._acquisition(Method("learn", "integrated_variance"), surrogate)
+    knowledge = planner._believe()
+    assert not isinstance(knowledge, str)
+    belief, reference = knowledge.sought, Sampler(space).stand_in(256, rng)
+    exact = IntegratedVariance(planner._sampler.encoder.unit(reference), belief.noise)
     assert exact.coarse() is not None, "else nothing is screened"
     search = planner._search
     assert search.pool is not None and len(search.pool.codes) > 90_000
-    found = search.best(exact, surrogate.gp, none(search), none(search), np.random.default_rng(0))
-    values = search_module.score(exact, surrogate.gp, search.pool.unit)
+    found = search.best(exact, belief, none(search), none(search), np.random.default_rng(0))
+    values = search_module.score(exact, belief, search.pool.unit)
     assert (values > found.value).sum() < 5, "of 4096 rows at random the best would be about the 25th"
 
 
