@@ -63,7 +63,7 @@ def _reference(records: Records, reference: tuple[float, ...]) -> str:
     ]
     stated = all(objective.reference is not None for objective in objectives)
     return " and ".join(places) + (
-        "" if stated else ", of which the campaign leaves something to be inferred"
+        "" if stated else " (inferred from the front where the campaign states none)"
     )
 
 

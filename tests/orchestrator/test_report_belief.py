@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from campaigns.space import Continuous, LinearConstraint, Space
+from campaigns.space import Categorical, Continuous, LinearConstraint, Space
 from orchestrator.report.belief import belief_sections
 from orchestrator.report.findings import Z90, best
 from orchestrator.report.geometry import line, moved, plane, separation, table_rows
@@ -84,6 +84,23 @@ def test_log_parameters_are_spaced_and_measured_in_ratios() -> None:
     assert ratios == pytest.approx([math.sqrt(math.sqrt(30))] * len(ratios))
     low, high = ({**anchor, "anneal_time": t} for t in (10.0, 300.0))
     assert separation(space, low, high) == pytest.approx(math.sqrt(1 / 6))
+
+
+def test_shares_are_spaced_and_measured_in_odds() -> None:
+    share = Continuous(name="share", low=0.01, high=0.99, scale="logit")
+    space = Space(parameters=(share,))
+    values = line(space, {"share": 0.01}, share, n=5).positions
+    assert values == pytest.approx([0.01, 1 / (1 + math.sqrt(99)), 0.5, 1 / (1 + 1 / math.sqrt(99)), 0.99])
+    assert separation(space, {"share": 0.01}, {"share": 0.5}) == pytest.approx(0.5)
+
+
+def test_what_does_not_apply_is_no_line_to_move_along() -> None:
+    gas = Categorical(name="gas", choices=("argon", "air"))
+    flow = Continuous(name="flow", low=1.0, high=9.0, when=(("gas", ("argon",)),), otherwise=1.0)
+    space = Space(parameters=(gas, flow))
+    assert line(space, {"gas": "air", "flow": 1.0}, flow).positions == [1.0]
+    assert line(space, {"gas": "argon", "flow": 4.0}, flow, n=3).positions == [1.0, 4.0, 5.0, 9.0]
+    assert line(space, {"gas": "argon", "flow": 1.0}, gas).positions == ["argon", "air"]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,10 @@ def test_what_is_beyond_a_bound_is_on_no_front() -> None:
     assert [each.number for each in leaders(records)] == [1, 3]
     shown = traces(figures(goal_section(records))["front-0-1"])
     assert shown["beyond a bound"]["x"] == [1.5, 3.0]
+    volume = volumes(records)
+    assert volume is not None
+    assert [(each.number, v) for each, v in volume.alone] == [(1, 40.0), (2, pytest.approx(34.2)), (3, 60.0)]
+    assert volume.path[-1] == (5, pytest.approx(70.0))
     progress = traces(figures(progress_section(records))["progress-1"])
     assert progress["at most 25 nm"]["y"] == [25.0, 25.0]
     assert progress["beyond a bound"]["x"] == [4, 5]
@@ -193,7 +197,10 @@ def test_one_that_breaks_a_bound_is_not_the_best_but_where_all_do_the_best_of_th
     assert bounded["explore"]["y"] == [t for _, t in VALUES]
     assert bounded["at most 25 nm"]["y"] == [25.0, 25.0] and bounded["beyond a bound"]["x"] == [4, 5]
     assert cards(records)[0].about.startswith("Experiment 3")
-    bounds[0]["at_most"] = 5.0
+    bounds[0] = bounds[0] | {"at_most": None, "at_least": 11.0}  # broken by the first, better than the second
+    first = fake.aimed(fake.records(2), rows(VALUES[:2]), outcome_constraints=bounds)
+    assert [entry["number"] for entry in status.summarise(first)["best"]] == [2]
+    bounds[0] = bounds[0] | {"at_most": 5.0, "at_least": None}
     none = fake.aimed(fake.records(5), rows(VALUES), outcome_constraints=bounds)
     assert "best so far" not in traces(figures(progress_section(none))["progress-0"])
     assert cards(none)[0].about.startswith("Experiment 5; like all others, it is beyond")
