@@ -69,7 +69,7 @@ def _gated(gate: dict[str, float] | None, found: Diagnostics) -> str | None:
     if gate["low"] <= found.coverage_90 <= gate["high"]:
         return None
     return (
-        f"90 % intervals cover {100 * found.coverage_90:.0f} % leave-one-out, outside "
+        f"90 % intervals cover {100 * found.coverage_90:.1f} % leave-one-out, outside "
         f"{100 * gate['low']:g} to {100 * gate['high']:g} %"
     )
 
