@@ -57,6 +57,7 @@ def scores(experiments: Sequence[Judged], campaign: Campaign) -> list[float]:
         return []
     # numpy only where several objectives are sought: the engine starts without it otherwise.
     import numpy as np
+
     from surrogates.goals.desirability import Desirability
     from surrogates.goals.hierarchy import Chimera
 
@@ -124,6 +125,7 @@ def improves(earlier: Sequence[E], experiment: E, campaign: Campaign) -> bool:
 def _turned(experiments: Sequence[Judged], campaign: Campaign) -> Array:
     """Values (n, k), larger is better."""
     import numpy as np
+
     from surrogates.goals.sought import larger_is_better
 
     values = [[e.values[o.name].value for o in campaign.objectives] for e in experiments]
