@@ -16,6 +16,7 @@ from surrogates.knowledge import Knowledge, Target
 from surrogates.models import exact
 from surrogates.models.base import Model
 from surrogates.models.gp import Columns
+from surrogates.models.kernels import SmoothIn
 from surrogates.models.outcome import Outcome
 from surrogates.models.surrogate import MOST_KEPT, Fit, Surrogate
 from surrogates.models.wrapped import Wrapped
@@ -48,7 +49,7 @@ def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> 
             told,
             reading,
             maximise=maximise,
-            fit=_fit(aim, seed, sources),
+            fit=_fit(aim, seed, sources, _groups(aim, encoder)),
             elsewhere=np.concatenate([past.values for past in sources]) if sources else np.zeros(0),
             most=MOST_SPARSE if aim.surrogate.model == "saas" else MOST_KEPT,
         )
@@ -93,6 +94,14 @@ def _codes(surrogates: Sequence[Surrogate]) -> Array:
     return surrogates[0].codes[surrogates[0].kept][rows]
 
 
+def _groups(aim: Aim, encoder: Encoder) -> tuple[int, ...] | None:
+    """Which length scales are those of the fidelity; None where there is none."""
+    if aim.fidelity is None:
+        return None
+    j = encoder.names.index(aim.fidelity.parameter)
+    return tuple(np.flatnonzero(encoder.group_parameter == j).tolist())
+
+
 def _target(aim: Aim, encoder: Encoder) -> Target | None:
     if aim.fidelity is None:
         return None
@@ -102,13 +111,15 @@ def _target(aim: Aim, encoder: Encoder) -> Target | None:
 
 
 # -- models ---------------------------------------------------------------------------------------------------
-def _fit(aim: Aim, seed: int, sources: list[Past]) -> Fit:
+def _fit(aim: Aim, seed: int, sources: list[Past], target: tuple[int, ...] | None) -> Fit:
     """How results of one reading become a model: as the aim chooses, and with related history where there is some."""
     plain = (aim.surrogate.model, aim.surrogate.noise) == ("gp", "normal")
 
+    recipe = exact.DEFAULT if target is None else replace(exact.DEFAULT, lengths=SmoothIn(target))
+
     def own(U: Array, z: Array, variance: Array, columns: Columns, seed: int = seed) -> Model:
         if plain:
-            return exact.fit(U, z, variance, columns)
+            return exact.fit(U, z, variance, columns, recipe=recipe)
         from surrogates.models.choice import fit
 
         return fit(aim.surrogate.model, aim.surrogate.noise, U, z, variance, columns, seed)

@@ -52,7 +52,8 @@ class ExchangeablePrior(TorchPrior):
 
     def __init__(self, prior: kernels.Exchangeable) -> None:
         super().__init__(validate_args=False)
-        self.loc, self.common, self.apart = prior.loc, prior.common, prior.apart
+        self.loc = torch.as_tensor(prior.loc, dtype=FLOAT)
+        self.common, self.apart = prior.common, prior.apart
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.log_prob(x)

@@ -99,10 +99,10 @@ class Exchangeable:
     """Normal density of log x: all entries share a common shift (sd `common`) and differ by `apart` (sd) from it.
 
     In words: how smooth the objective is as a whole is not known, but no parameter is likely to matter ten times
-    more than another until the data say so.
+    more than another until the data say so. `loc`: one for all, or (d,).
     """
 
-    loc: float
+    loc: float | Array
     common: float
     apart: float
 
@@ -129,6 +129,23 @@ def shared_lengths(d: int) -> Prior:
     of campaigns, and it keeps their regret on synthetic functions.
     """
     return Exchangeable(-1.0 + 0.5 * math.log(d), 0.5, 0.4)
+
+
+@dataclass(frozen=True)
+class SmoothIn:
+    """`shared_lengths`, but four times longer for the length scales in `groups`: of a fidelity one expects beforehand
+    that its levels resemble each other, or measuring roughly would not have been thought of."""
+
+    groups: tuple[int, ...]
+
+    @property
+    def __name__(self) -> str:
+        return "smooth_in_fidelity"
+
+    def __call__(self, d: int) -> Prior:
+        loc = np.full(d, -1.0 + 0.5 * math.log(d))
+        loc[list(self.groups)] += math.log(4.0)
+        return Exchangeable(loc, 0.5, 0.4)
 
 
 def wide_lengths(d: int) -> Prior:
