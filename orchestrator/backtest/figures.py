@@ -55,10 +55,10 @@ def best_so_far(courses: Sequence[Course]) -> go.Figure:
         n = np.arange(1, course.budget + 1)[known]
         _band(figure, n, course.best[:, known], course.label, colour, dash, "%{y:.4g}")
     objective = courses[0].pool.objective
-    direction = "lowest" if objective.direction == "minimise" else "highest"
-    title = with_unit(f"{direction} {plain(objective.name)} so far", plain(objective.unit))
-    values = courses[0].pool.values
-    end = float(np.nanmin(values) if objective.direction == "minimise" else np.nanmax(values))
+    word = {"maximise": "highest", "minimise": "lowest", "match": "best"}[objective.direction]
+    title = with_unit(f"{word} {plain(objective.name)} so far", plain(objective.unit))
+    pool = courses[0].pool
+    end = float(pool.values[int(np.nanargmax(pool.gains))])
     figure.add_hline(y=end, line={"color": MUTED, "width": 1})
     figure.update_layout(layout(_height(courses), xaxis=axis("experiments"), yaxis=axis(title), margin=ABOVE))
     return figure

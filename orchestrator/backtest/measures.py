@@ -46,8 +46,10 @@ class Course:
         """(s, n) the truth of the best row so far, in the objective's unit; NaN before the first."""
         gains = np.where(self.places >= 0, self.pool.gains[self.places], -np.inf)
         reached = np.maximum.accumulate(gains, axis=1)
-        sign = -1.0 if self.pool.objective.direction == "minimise" else 1.0
-        return np.where(np.isfinite(reached), sign * reached, np.nan)
+        # The row that set the record: where a target is to be matched, a gain does not say on which side of it.
+        at = np.maximum.accumulate(np.where(gains >= reached, np.arange(gains.shape[1]), 0), axis=1)
+        record = np.take_along_axis(self.places, at, axis=1)
+        return np.where(np.isfinite(reached), self.pool.values[record], np.nan)
 
     @cached_property
     def first(self) -> Array:

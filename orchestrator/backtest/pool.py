@@ -75,18 +75,21 @@ class Pool:
 
 
 def gain(objective: Objective, value: float) -> float:
-    """The value turned so that larger is better."""
+    """The value turned so that larger is better: of a match, minus its distance from the target."""
+    if objective.direction == "match":
+        assert objective.target is not None
+        return -abs(value - objective.target)
     return value if objective.direction == "maximise" else -value
 
 
 def check(bound: BoundCampaign) -> None:
     """Raises `Refused` (E520 to E522) where a campaign cannot be played on a table in which every answer is known."""
     campaign = bound.campaign
-    if len(campaign.objectives) != 1 or campaign.objectives[0].direction not in ("maximise", "minimise"):
+    if len(campaign.objectives) != 1:
         raise Refused(
             "E522",
             f"{campaign.name} seeks {', '.join(o.name for o in campaign.objectives)}, and rows can be ranked by one "
-            "objective that is maximised or minimised",
+            "objective only",
             cure="leave one objective for the backtest",
         )
     strange = sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +44,14 @@ def test_shares_first_finds_and_best_so_far_by_hand() -> None:
 def test_of_a_minimum_the_lowest_are_the_best() -> None:
     one = made([[3, 39, 1, 0]], pool(direction="minimise"), 4)
     assert one.first.tolist() == [3] and one.best.tolist() == [[3, 3, 1, 0]]
+
+
+def test_of_a_match_the_nearest_are_the_best_and_the_best_so_far_keeps_its_side() -> None:
+    target = Objective(name="yield", direction="match", target=20.2, unit="%")
+    rows = replace(pool(), objective=target)
+    one = made([[3, 22, 19, 20]], rows, 4)
+    assert one.best.tolist() == [[3.0, 22.0, 19.0, 20.0]]
+    assert rows.top[20] and rows.top[21] and not rows.top[0]
 
 
 def test_what_failed_or_never_came_finds_nothing_and_loses_nothing() -> None:
