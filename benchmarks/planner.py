@@ -9,193 +9,42 @@ Without a subject: all of them. `--out` keeps the raw results, a JSON line each,
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from planner.asking import MAXIMISED, ask_seconds, box, candidate, named, play, row, sobol, told
+from planner.problems import (
+    HARTMANN_BEST,
+    Array,
+    branin,
+    branin_currin,
+    dtlz2,
+    dyes,
+    hartmann6,
+    pool_space,
+    pools,
+)
+from planner.report import Report, lower, quartiles
 from scipy.optimize import minimize
-from scipy.stats import wilcoxon
 
 from campaigns.cost import Cost
 from campaigns.fidelity import Fidelity
 from campaigns.history import History
 from campaigns.objective import Objective
 from campaigns.outcome_constraint import OutcomeConstraint
-from campaigns.space import Continuous, Ordinal, Space, Table
+from campaigns.space import Ordinal
 from surrogates.planner import Method, Planner
 
-Array = np.ndarray
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "bo"
-POOLS = {"p3ht_cnt": 1.0, "agnp": -1.0, "crossed_barrel": 1.0}  # -1: the table's value is to be small
-MAXIMISED = [Objective(name="y", direction="maximise")]
-
-# -- problems, all of them larger is better -------------------------------------------------------------------------
-WIDTHS = np.array(
-    [
-        [10, 3, 17, 3.5, 1.7, 8],
-        [0.05, 10, 17, 0.1, 8, 14],
-        [3, 3.5, 1.7, 10, 17, 8],
-        [17, 8, 0.05, 10, 0.1, 14],
-    ]
-)
-CENTRES = 1e-4 * np.array([
-    [1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
-    [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381],
-])  # fmt: skip
-HARTMANN_BEST = 3.32237
 
 
-def hartmann6(X: Array) -> Array:
-    """(n,) from the first six columns of X (n, d >= 6) in the unit cube; 0 to 3.32."""
-    apart = (X[:, None, :6] - CENTRES) ** 2
-    return np.exp(-(WIDTHS * apart).sum(axis=2)) @ np.array([1.0, 1.2, 3.0, 3.2])
-
-
-def branin(X: Array, accuracy: Array | float = 1.0) -> Array:
-    """(n,) from X (n, 2) in the unit square, -308 to -0.398; at accuracy 0 with another bend (botorch's
-    AugmentedBranin)."""
-    x, y = 15 * X[:, 0] - 5, 15 * X[:, 1]
-    bend = 5.1 / (4 * np.pi**2) - 0.1 * (1 - accuracy)
-    return -((y - bend * x**2 + 5 / np.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10)
-
-
-def branin_currin(X: Array) -> Array:
-    x, y = X.T
-    with np.errstate(divide="ignore"):
-        factor = 1 - np.exp(-1 / (2 * y))
-    ratio = (2300 * x**3 + 1900 * x**2 + 2092 * x + 60) / (100 * x**3 + 500 * x**2 + 4 * x + 20)
-    return np.column_stack([branin(X), -factor * ratio])
-
-
-def dtlz2(X: Array) -> Array:
-    radius = 1 + ((X[:, 1:] - 0.5) ** 2).sum(axis=1)
-    angle = 0.5 * np.pi * X[:, 0]
-    return -np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-
-
-def dyes(X: Array) -> Array:
-    """Yield, waste and colour of X (n, 4): where waste is least the yield is poor and the colour is off."""
-    made = np.exp(-4 * ((X - 0.3) ** 2).sum(axis=1))
-    return np.column_stack([made, ((X - 0.7) ** 2).sum(axis=1), X[:, 0] + X[:, 1] * X[:, 2]])
-
-
-# -- the planner, asked and told ------------------------------------------------------------------------------------
-def box(d: int, *more: Any) -> Space:
-    return Space(parameters=(*(Continuous(name=f"x{j}", low=0.0, high=1.0) for j in range(d)), *more))
-
-
-def candidate(row: Array) -> dict[str, float]:
-    return {f"x{j}": float(value) for j, value in enumerate(row)}
-
-
-def row(given: dict[str, Any]) -> Array:
-    return np.array([[value for name, value in given.items() if name.startswith("x")]], float)
-
-
-def play(
-    planner: Planner, measure: Callable[[Array], dict[str, float]], method: Method, start: Array, n: int
-) -> list[tuple[Array, dict[str, float]]]:
-    """What was measured, in order: the rows of `start`, then `n` candidates one at a time."""
-    out = []
-    for k in range(len(start) + n):
-        here = candidate(start[k]) if k < len(start) else planner.ask(1, method)[0].candidate
-        values = measure(row(here))
-        planner.tell(here, values)
-        out.append((row(here)[0], values))
-    return out
-
-
-def told(space: Space, f: Callable[[Array], Array], n: int, seed: int) -> Planner:
-    planner = Planner(space, MAXIMISED, seed=seed)
-    X = np.random.default_rng([seed, n]).random((n, len(space.free)))
-    for x, y in zip(X, f(X), strict=True):
-        planner.tell(candidate(x), float(y))
-    return planner
-
-
-def ask_seconds(
-    planner: Planner, f: Callable[[Array], Array], *, n: int = 1, repeats: int = 5
-) -> list[float]:
-    """CPU seconds of asks, each after one more result; the first, which loads what is loaded late, is left out."""
-    out = []
-    for _ in range(repeats + 1):
-        before = time.process_time()
-        made = planner.ask(n)
-        out.append(time.process_time() - before)
-        planner.tell(made[0].candidate, float(f(row(made[0].candidate))[0]))
-        for other in made[1:]:
-            planner.forget(other.candidate)
-    return out[1:]
-
-
-# -- output ---------------------------------------------------------------------------------------------------------
-class Report:
-    """Prints tables, keeps raw results."""
-
-    def __init__(self, subject: str, folder: Path | None) -> None:
-        self._file = None
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / f"{subject}.jsonl").open("w", encoding="utf-8")
-
-    def raw(self, **result: Any) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(result) + "\n")
-            self._file.flush()
-
-    @staticmethod
-    def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        print("\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-        for cells in rows:
-            print("| " + " | ".join(str(cell) for cell in cells) + " |")
-        sys.stdout.flush()
-
-
-def quartiles(values: Sequence[float], digits: str = ".3g") -> str:
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], method="nearest")
-    return f"{middle:{digits}} [{low:{digits}}, {high:{digits}}]"
-
-
-def lower(a: Sequence[float], b: Sequence[float]) -> str:
-    """One-sided p of Wilcoxon's signed-rank test that `a` is the lower of the pairs."""
-    pairs = np.minimum(a, 1e9), np.minimum(b, 1e9)
-    return f"{wilcoxon(*pairs, alternative='less').pvalue:.2g}" if (pairs[0] != pairs[1]).any() else "1"
-
-
-def pools(folder: Path) -> dict[str, tuple[Array, Array]]:
-    """Name -> different rows (n, d) and the mean of what was measured there (n,), larger is better."""
-    out = {}
-    for name, sign in POOLS.items():
-        path = folder / name / "data.csv"
-        if not path.exists():
-            print(f"the measured table is not at {path}: name its folder with --data", file=sys.stderr)
-            sys.exit(2)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            data = np.array([line for line in list(csv.reader(file))[1:] if line], float)
-        X, which = np.unique(data[:, :-1], axis=0, return_inverse=True)
-        out[name] = X, sign * np.bincount(which.ravel(), data[:, -1]) / np.bincount(which.ravel())
-    return out
-
-
-def pool_space(X: Array, rows: Array) -> Space:
-    """The listed `rows` of X as the only candidates of a box around all of X."""
-    names = tuple(f"x{j}" for j in range(X.shape[1]))
-    low, high = X.min(axis=0).tolist(), X.max(axis=0).tolist()
-    sides = (Continuous(name=n, low=a, high=b) for n, a, b in zip(names, low, high, strict=True))
-    return Space(
-        parameters=tuple(sides), allowed=Table(columns=names, rows=tuple(map(tuple, X[rows].tolist())))
-    )
-
-
-# -- subjects -------------------------------------------------------------------------------------------------------
 def speed(report: Report, seeds: int, data: Path) -> None:
     rows: list[list[Any]] = []
     ask_seconds(told(box(6), hartmann6, 5, 0), hartmann6)
@@ -267,8 +116,9 @@ def growth(report: Report, seeds: int, data: Path) -> None:
     for n in (50, 100, 200, 500, 1000, 2000, 5000):
         planner = told(box(6), hartmann6, n, 0)
         taken = ask_seconds(planner, hartmann6, repeats=3)
-        name = planner.ask()[0].model
-        report.raw(n=n, seconds=taken, model=name)
+        made = planner.ask()[0]
+        name = made.model if made.fallback is None else f"{made.model}: {made.fallback}"
+        report.raw(n=n, seconds=taken, model=made.model, fallback=made.fallback)
         rows.append([n, name, f"{np.median(taken):.3f}"])
     report.table(["results, d = 6", "model", "CPU s of one ask, median of 3"], rows)
 
@@ -361,19 +211,6 @@ def goals(report: Report, seeds: int, data: Path) -> None:
     report.table(["method", "best desirability after 30 (yield, waste, colour; d = 4)"], rows)
 
 
-def named(names: Sequence[str], values: Array) -> dict[str, float]:
-    return dict(zip(names, values[0].tolist(), strict=True))
-
-
-def sobol(d: int, n: int, seed: int) -> Array:
-    return np.array(
-        [
-            row(p.candidate)[0]
-            for p in Planner(box(d), MAXIMISED, seed=seed).ask(n, Method("explore", "sobol"))
-        ]
-    )
-
-
 def constraints(report: Report, seeds: int, data: Path) -> None:
     bound, (start, more) = OutcomeConstraint(name="load", at_most=1.5), (10, 30)
     best = constrained_best()
@@ -464,7 +301,7 @@ def transfer(report: Report, seeds: int, data: Path) -> None:
 
 def fidelity(report: Report, seeds: int, data: Path) -> None:
     accuracy = Ordinal(name="accuracy", levels=(0.0, 1.0))
-    cost, most, near = Cost(base=1.0, per=(("accuracy", 9.0),)), 400.0, 0.398 + 0.01 * 308
+    cost, most, shares = Cost(base=1.0, per=(("accuracy", 9.0),)), 400.0, (0.01, 0.001)
     two = {"cost": cost, "fidelity": Fidelity(parameter="accuracy", target=1.0)}
     kinds = {
         "two accuracies, ucb": (True, Method()),
@@ -474,14 +311,16 @@ def fidelity(report: Report, seeds: int, data: Path) -> None:
     }
     rows = []
     for name, (both, method) in kinds.items():
-        spent, cheap = [], []
+        spent: dict[float, list[float]] = {share: [] for share in shares}
+        cheap = []
         for seed in range(seeds):
             planner = Planner(
                 box(2, accuracy) if both else box(2), MAXIMISED, seed=seed, **(two if both else {})
             )
             rough = [0.0] * 10 + [1.0] * 2 if both else [1.0] * 3
-            X, paid, n_cheap, k, reached = sobol(2, len(rough), seed), 0.0, 0, 0, False
-            while paid < most and not reached:
+            X, paid, n_cheap, k = sobol(2, len(rough), seed), 0.0, 0, 0
+            at = dict.fromkeys(shares, math.inf)
+            while paid < most and math.inf in at.values():
                 if k < len(rough):
                     here = candidate(X[k]) | ({"accuracy": rough[k]} if both else {})
                 else:
@@ -490,12 +329,16 @@ def fidelity(report: Report, seeds: int, data: Path) -> None:
                 value = float(branin(row(here), level)[0])
                 planner.tell(here, value)
                 paid, n_cheap = paid + (10 if level else 1), n_cheap + (not level)
-                reached = level == 1.0 and -value <= near
-            spent.append(paid if reached else math.inf)
+                for share in shares:
+                    if level == 1.0 and -value <= 0.398 + share * 308:
+                        at[share] = min(at[share], paid)
+            for share in shares:
+                spent[share].append(at[share])
             cheap.append(n_cheap)
-            report.raw(kind=name, seed=seed, cost=spent[-1], cheap=n_cheap, experiments=k)
-        rows.append([name, quartiles(spent, "g"), sum(map(math.isinf, spent)), quartiles(cheap, "g")])
-    head = ["Branin, costs 1 and 10", "cost to 1 % of the range", f"not for {most:g}", "cheap measurements"]
+            report.raw(kind=name, seed=seed, cost=list(at.values()), cheap=n_cheap, experiments=k)
+        reached = [f"{quartiles(spent[share], 'g')}" for share in shares]
+        rows.append([name, *reached, quartiles(cheap, "g")])
+    head = ["Branin, costs 1 and 10", "cost to 1 % of the range", "to 0.1 %", "cheap measurements"]
     report.table(head, rows)
 
 
