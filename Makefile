@@ -40,6 +40,7 @@ bench: setup     ## the benchmarks that README and docs quote; prints tables
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/replay_p3ht.py
+	$(BIN)/python benchmarks/planner.py
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py
