@@ -244,7 +244,8 @@ class Chooser:
         columns = Columns(encoder.group, encoder.numeric_columns)
         trust = trust_region(sought.U, sought.z, columns, sought.lengths)
         if trust.missing:
-            if trust.restarts:
+            # Where only many results ask for a region, most were not asked for by it: then the whole space is searched.
+            if trust.restarts and (setting == "on" or wanted(0, encoder.n_parameters, setting)):
                 self.restarting = (
                     f"the trust region became too small; {trust.missing} more results, then a new one"
                 )

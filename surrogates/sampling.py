@@ -11,12 +11,12 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-from scipy.stats import qmc
 
 from campaigns.space import Space, Value
 from surrogates.domain import Domain
 from surrogates.encode import Array, Encoder
 from surrogates.errors import InfeasibleSpace
+from surrogates.low_discrepancy import sobol
 
 Design = Literal["sobol", "random"]
 Key = tuple[tuple[str, Value], ...]
@@ -93,7 +93,7 @@ class Sampler:
         block, within = divmod(i, BLOCK)
         key = ("sobol", seed, block)
         if key not in self._cache:
-            engine = qmc.Sobol(max(self.encoder.n_parameters, 1), rng=np.random.default_rng([seed, 2]))
+            engine = sobol(max(self.encoder.n_parameters, 1), np.random.default_rng([seed, 2]))
             if block:
                 engine.fast_forward(block * BLOCK)
             cube = engine.random(BLOCK)[:, : self.encoder.n_parameters]

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from surrogates.acquisition.base import Acquisition, Belief, score
 from surrogates.climb import by_values, climb
 from surrogates.domain import Domain
 from surrogates.encode import Array
 from surrogates.errors import InfeasibleSpace, SpaceExhausted
+from surrogates.low_discrepancy import sobol
 from surrogates.pool import Found, Pool
 from surrogates.region import Region
 from surrogates.sampling import Sampler
@@ -123,7 +123,7 @@ class Search:
     def _raw(self, domain: Domain, incumbents: Array, rng: np.random.Generator) -> Array:
         p = self.encoder.n_parameters
         if domain.trivial:
-            codes = domain.spread(qmc.Sobol(p, rng=rng).random_base2(RAW_LOG2))
+            codes = domain.spread(sobol(p, rng).random_base2(RAW_LOG2))
             if domain.region is not None:
                 codes = codes[domain.holds(codes)]
         elif domain.confined:

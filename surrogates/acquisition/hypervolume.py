@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 from surrogates.acquisition.base import Belief, Differences
 from surrogates.acquisition.feasible import Chance
@@ -23,6 +22,7 @@ from surrogates.encode import Array
 from surrogates.goals.cells import cells
 from surrogates.goals.outputs import Outputs
 from surrogates.goals.pareto import non_dominated
+from surrogates.low_discrepancy import sobol
 
 SAMPLES, FEWEST_SAMPLES = 16, 2
 MOST_BOXES = 2000  # above which fewer samples are taken: four objectives have hundreds of boxes in each
@@ -197,8 +197,8 @@ def _front(V: Array, reference: Array) -> Array:
 def _normals(samples: int, n: int, k: int, seed: int) -> Array:
     if not n:
         return np.empty((samples, 0, k))
-    sobol = qmc.Sobol(n * k, rng=np.random.default_rng([seed, n, k]))
-    inside = np.clip(sobol.random(samples), 1e-9, 1 - 1e-9)  # a scrambled point may be 0
+    engine = sobol(n * k, np.random.default_rng([seed, n, k]))
+    inside = np.clip(engine.random(samples), 1e-9, 1 - 1e-9)  # a scrambled point may be 0
     out: Array = ndtri(inside).reshape(samples, n, k)
     return out
 

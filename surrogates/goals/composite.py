@@ -13,10 +13,10 @@ from copy import copy
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from surrogates.encode import Array
 from surrogates.goals.outputs import Outputs
+from surrogates.low_discrepancy import sobol
 
 Back = Callable[[Array], Array]  # z of one quantity to its own unit, of any shape, value by value
 Scalarise = Callable[[Array], Array]  # values (..., k) in own units to (...,), larger is better
@@ -29,7 +29,7 @@ MOST_APART = 4.0  # standard deviations that a part is moved at most to explain 
 def normal_nodes(k: int, n: int = NODES, seed: int = 0) -> Array:
     """Standard normal points (n, k), n a power of two above k: scrambled Sobol, brought to mean 0 and unit
     covariance exactly, so that linear functions are composed without error."""
-    points = ndtri(qmc.Sobol(k, rng=np.random.default_rng([seed, k])).random(n))
+    points = ndtri(sobol(k, np.random.default_rng([seed, k])).random(n))
     points = points - points.mean(axis=0)
     whiten: Array = np.linalg.inv(np.linalg.cholesky(points.T @ points / n)).T
     out: Array = points @ whiten

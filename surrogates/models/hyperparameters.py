@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.special import ndtri
-from scipy.stats import chi2, qmc
+from scipy.special import chdtri, ndtri
 
 from surrogates.encode import Array
+from surrogates.low_discrepancy import sobol
 from surrogates.models.gp import BAD, GP, MAX_LOG_LENGTH, MAX_LOG_NOISE, Likelihood
 from surrogates.models.kernels import MIN_LENGTH, MIN_NOISE
 
@@ -44,8 +44,8 @@ def _draws(loss: Likelihood, theta: Array, k: int, rng: np.random.Generator) -> 
     high = np.r_[np.full(q, MAX_LOG_LENGTH), MAX_LOG_NOISE]
     values, vectors = eigh(_hessian(loss, theta, low, high))
     steps = vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2))
-    most = min(loss(theta)[0], BAD) + 0.5 * float(chi2.ppf(BELIEVABLE, q + 1))
-    cube = qmc.Sobol(q + 1, rng=rng).random_base2(math.ceil(math.log2(4 * k)))
+    most = min(loss(theta)[0], BAD) + 0.5 * float(chdtri(q + 1, 1 - BELIEVABLE))
+    cube = sobol(q + 1, rng).random_base2(math.ceil(math.log2(4 * k)))
     normals = ndtri(np.clip(cube, 1e-9, 1 - 1e-9))
     kept: list[Array] = []
     shrink = 1.0
