@@ -17,6 +17,7 @@ from surrogates.acquisition.feasible import Chance, WhereFeasible
 from surrogates.acquisition.fidelity import choose_fidelity
 from surrogates.acquisition.outcome_constraints import LogWhereFeasible, Together
 from surrogates.encode import Array
+from surrogates.goals.composite import Composite
 from surrogates.goals.outputs import Outputs
 from surrogates.knowledge import Knowledge
 from surrogates.models.base import Model
@@ -65,7 +66,6 @@ class Chooser:
         self._belief: Model | Outputs | None = None
         rng = np.random.default_rng([seed, index, 6])
         self._crowd = search.crowd(self.incumbents, rng, self.within)
-        self._crowds: dict[object, Crowd] = {}
 
     # -- one candidate --------------------------------------------------------
     def next(self, index: int) -> Found:
@@ -93,11 +93,11 @@ class Chooser:
     def _best(
         self, acquisition: Acquisition, belief: Model | Outputs, index: int, within: Region | None
     ) -> Found:
-        # A pool remembers what each row was worth to one acquisition; another one has its own memory.
-        crowd = self._crowd
+        crowd: Crowd | None = self._crowd
         if self.search.pool is not None:
-            key = (redrawn(self.method, index), self._last is None or self.aim.cost is None or index)
-            crowd = self._crowds.setdefault(key, Crowd(self.incumbents[:0]))
+            # What each row was worth is remembered for one acquisition, and is no bound to another.
+            changing = self.aim.cost is not None and bool(self.aim.cost.changes)
+            crowd = None if changing or redrawn(self.method) else crowd
         elif within is not self.within:
             crowd = self.search.crowd(self.incumbents, np.random.default_rng([self.seed, index, 6]), within)
         rng = np.random.default_rng([self.seed, index])
@@ -288,17 +288,17 @@ class Chooser:
     # -- outlook ---------------------------------------------------------------
     def outlook(self, index: int, found: Diagnostics) -> Diagnostics:
         """`found` with what the next experiment may bring, which stop rules ask for."""
+        if self.knowledge.reaching:
+            return found  # nothing is good enough yet: there is no best to improve on, and nothing to be ended by it
         code = self.next(index).code
         sought, best = self.knowledge.sought, self.knowledge.best()
         mean, sd = sought.posterior(self.encoder.unit(code[None]))
         nodes = mean + sd * NODES
-        first = self.knowledge.readings[self.aim.objectives[0].name]
-        if sought is first.belief:
-            gain = np.abs(first.outcome.backward(nodes) - first.outcome.backward(np.array([best])))
+        if isinstance(sought, Composite):
+            gain = (nodes - best) * sought.width
         else:
-            gain = (nodes - best) * getattr(sought, "width", 1.0)
-        if self.knowledge.reaching:
-            return found  # nothing is good enough yet: there is no best to improve on, and nothing to be ended by it
+            outcome = self.knowledge.readings[self.aim.objectives[0].name].outcome
+            gain = np.abs(outcome.backward(nodes) - outcome.backward(np.array([best])))
         return replace(
             found,
             improvement_probability=float(ndtr((mean - best) / sd)[0]),

@@ -75,7 +75,6 @@ def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> 
         found,
         sought=margin(aim.outcome_constraints, bounded),
         codes=_codes(bounded),
-        promised=None,
         reaching=True,
     )
 

@@ -86,12 +86,9 @@ def ranking(method: Method, s: Situation) -> Ranking:
     return make(method, s)
 
 
-def redrawn(method: Method, index: int) -> object:
-    """What tells the acquisition of candidate `index` of a batch from that of another one in a list of candidates;
-    equal: the same function."""
-    if method.name in ("thompson", "parego"):
-        return index
-    return None
+def redrawn(method: Method) -> bool:
+    """Whether each candidate of a batch has an acquisition of its own."""
+    return method.name in ("thompson", "parego")
 
 
 # -- optimise -------------------------------------------------------------------------------------------------

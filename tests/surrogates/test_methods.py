@@ -15,8 +15,9 @@ from campaigns.history import History
 from campaigns.objective import Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.plan import METHODS, PARETO_METHODS
-from campaigns.space import Categorical, Continuous, Integer, Space, Value
+from campaigns.space import Categorical, Continuous, Integer, Space, Table, Value
 from campaigns.surrogate_choice import SurrogateChoice
+from surrogates import pool as pool_search
 from surrogates.planner import Method, Planner
 from surrogates.sampling import Sampler, design
 from tests.surrogates.spaces import pool
@@ -192,6 +193,24 @@ def test_what_is_dear_to_change_stays_as_it_was_where_that_costs_little() -> Non
     assert len({p.candidate["a"] for p in proposals}) == 3
 
 
+@pytest.mark.parametrize("name", ["ucb", "thompson"])
+def test_a_batch_of_a_list_is_ranked_anew_where_the_ranking_changes_from_one_to_the_next(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a row was worth under another draw, or before another experiment, is no bound on what it is worth now."""
+    monkeypatch.setattr(pool_search, "SCREENED", 4)  # a list that is longer than what is looked at together
+    rows = tuple((x, y) for x in (0.0, 0.5, 1.0) for y in np.linspace(0, 1, 20).tolist())
+    axes = (Continuous(name="x", low=0.0, high=1.0), Continuous(name="y", low=0.0, high=1.0))
+    space = Space(parameters=axes, allowed=Table(columns=("x", "y"), rows=rows))
+    cost = Cost(base=1.0, changes=(("x", 20.0),)) if name == "ucb" else None
+    planner, other = (Planner(space, ONE, seed=0, cost=cost) for _ in range(2))
+    for each in (planner, other):
+        for candidate in design(space, 5, seed=1):
+            each.tell(candidate, truth(candidate))
+    batch = [p.candidate for p in planner.ask(4, Method("optimise", name))]
+    assert batch == [other.ask(1, Method("optimise", name))[0].candidate for _ in range(4)]
+
+
 # -- fidelity ---------------------------------------------------------------------------------------------------
 def test_a_cheap_fidelity_is_used_and_the_best_is_that_of_the_target() -> None:
     """Two cheap results say how much they tell of the target; then they are taken where they tell enough."""
@@ -294,10 +313,12 @@ def test_before_any_result_meets_the_constraints_the_search_goes_towards_them() 
     for candidate in design(space, 6, seed=2):
         planner.tell(candidate, measure(candidate))
     assert max(row.values["z"] for row in planner.observations.rows) < 0.9
-    met = []
+    met, chances = [], []
     for _ in range(12):
-        candidate = planner.ask(1, Method("optimise", "log_ei"))[0].candidate
-        planner.tell(candidate, measure(candidate))
-        met.append(measure(candidate)["z"] >= 0.95)
+        proposal = planner.ask(1, Method("optimise", "log_ei"))[0]
+        planner.tell(proposal.candidate, measure(proposal.candidate))
+        met.append(measure(proposal.candidate)["z"] >= 0.95)
+        chances.append(proposal.feasible)
     assert any(met)
+    assert chances[0] is not None and chances[0] < 0.5, "how likely it is to meet them is said from the first"
     assert planner.ask(1, Method("optimise", "log_ei"))[0].feasible > 0.3  # type: ignore[operator]
