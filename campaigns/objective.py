@@ -89,8 +89,12 @@ class Objective(BaseCampaignModel):
                     key=True,
                 )
 
+    def gain(self, value: float) -> float:
+        """The value turned so that larger is better: of a match, minus its distance from the target."""
+        if self.target is not None:
+            return -abs(value - self.target)
+        return value if self.direction == "maximise" else -value
+
     def better(self, a: float, b: float) -> bool:
         """Whether `a` is strictly better than `b`."""
-        if self.target is not None:
-            return abs(a - self.target) < abs(b - self.target)
-        return a > b if self.direction == "maximise" else a < b
+        return self.gain(a) > self.gain(b)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from campaigns.campaign import Campaign, Objective
+from campaigns.campaign import Campaign
 from orchestrator.records import MeasuredValue
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ def scores(experiments: Sequence[Judged], campaign: Campaign) -> list[float]:
     objectives = campaign.objectives
     if campaign.goal == "single":
         one = objectives[0]
-        values = [experiment.values[one.name].value for experiment in experiments]
-        if one.direction == "match":
-            assert one.target is not None
-            return [-abs(value - one.target) for value in values]
-        return values if one.direction == "maximise" else [-value for value in values]
+        return [one.gain(experiment.values[one.name].value) for experiment in experiments]
     if campaign.goal == "pareto":
         raise ValueError("a Pareto front has no single score")
     if not experiments:
@@ -97,7 +93,7 @@ def hypervolume_of(experiments: Sequence[Judged], campaign: Campaign) -> float |
 
     turned = _turned(kept, campaign)
     directions = ["maximise"] * len(campaign.objectives)
-    given = [_reference(objective) for objective in campaign.objectives]
+    given = [None if o.reference is None else o.gain(o.reference) for o in campaign.objectives]
     return hypervolume(turned, reference_point(turned, directions, given), directions)
 
 
@@ -130,13 +126,3 @@ def _turned(experiments: Sequence[Judged], campaign: Campaign) -> Array:
 
     values = [[e.values[o.name].value for o in campaign.objectives] for e in experiments]
     return larger_is_better(np.array(values, float), campaign.objectives)
-
-
-def _reference(objective: Objective) -> float | None:
-    """The stated reference of an objective, turned as its values are."""
-    if objective.reference is None:
-        return None
-    if objective.direction == "match":
-        assert objective.target is not None
-        return -abs(objective.reference - objective.target)
-    return objective.reference if objective.direction == "maximise" else -objective.reference

@@ -14,7 +14,7 @@ from campaigns.parameters import Categorical, Continuous, Integer, Parameter
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.backtest.peers import Peer, make
 from orchestrator.backtest.peers.rows import Field, Rows
-from orchestrator.backtest.pool import Pool, gain
+from orchestrator.backtest.pool import Pool
 from orchestrator.brain.client import Brain
 from orchestrator.decide import Ask
 from orchestrator.lab import LabState
@@ -85,7 +85,7 @@ class OtherLibrary(Chooser):
         objective = self._pool.objective
         for experiment in state.ended[self._told :]:
             measured = experiment.state is Experiment.MEASURED
-            value = gain(objective, experiment.values[objective.name].value) if measured else None
+            value = objective.gain(experiment.values[objective.name].value) if measured else None
             self._peer.tell(self._pool.place(experiment.candidate), value)
         self._told = len(state.ended)
         if not self._open.any():

@@ -51,7 +51,7 @@ class Pool:
     def gains(self) -> Array:
         """(n,) `values`, larger is better; minus infinity where there is none."""
         return np.array(
-            [gain(self.objective, v) if math.isfinite(v) else -math.inf for v in self.values.tolist()]
+            [self.objective.gain(v) if math.isfinite(v) else -math.inf for v in self.values.tolist()]
         )
 
     @cached_property
@@ -72,14 +72,6 @@ class Pool:
     @cached_property
     def _places(self) -> dict[tuple[Value, ...], int]:
         return {tuple(candidate.values()): i for i, candidate in enumerate(self.candidates)}
-
-
-def gain(objective: Objective, value: float) -> float:
-    """The value turned so that larger is better: of a match, minus its distance from the target."""
-    if objective.direction == "match":
-        assert objective.target is not None
-        return -abs(value - objective.target)
-    return value if objective.direction == "maximise" else -value
 
 
 def check(bound: BoundCampaign) -> None:
