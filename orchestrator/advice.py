@@ -10,11 +10,10 @@ from typing import Any
 import structlog
 
 from campaigns.campaign import Campaign as CampaignFile
-from campaigns.parameters import Categorical, Parameter
 from campaigns.rules import RuleError
-from campaigns.space import Value
 from orchestrator import rules
 from orchestrator.brain.client import Brain, BrainFailed
+from orchestrator.contexts import as_made
 from orchestrator.decide import CAMPAIGN, Ask
 from orchestrator.events import Event
 from orchestrator.lab import ExperimentState, LabState
@@ -174,11 +173,7 @@ def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[st
     }
     if not (experiment.over and (values or failed)):
         return None
-    candidate = dict(experiment.candidate)
-    for parameter in campaign.space.context:
-        if parameter.name in experiment.values:
-            candidate[parameter.name] = _context(parameter, experiment.values[parameter.name].value)
-    return {"candidate": candidate, "values": {} if failed else values, "failed": failed}
+    return {"candidate": as_made(experiment, campaign), "values": {} if failed else values, "failed": failed}
 
 
 def _outside(candidate: Mapping[str, Any], campaign: CampaignFile) -> bool:
@@ -186,13 +181,6 @@ def _outside(candidate: Mapping[str, Any], campaign: CampaignFile) -> bool:
         return bool(campaign.space.violations(candidate))
     except RuleError:
         return True  # a constraint that breaks says nothing about the candidate
-
-
-def _context(parameter: Parameter, measured: float) -> Value:
-    """A measured context as a value of its parameter; a device reports a word as its number in the list, from 0."""
-    if isinstance(parameter, Categorical):
-        return parameter.choices[min(max(round(measured), 0), len(parameter.choices) - 1)]
-    return measured
 
 
 def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator[Event]:

@@ -48,9 +48,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.contexts import as_made
 from orchestrator.records import ActionRecord, Records
 from orchestrator.report.findings import (
-    as_made,
     best,
     beyond,
     counts,

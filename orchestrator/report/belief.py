@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.contexts import as_made
 from orchestrator.records import Records
 from orchestrator.report.figures.belief import plane_figure, rows_figure, slice_figure
 from orchestrator.report.figures.spec import Panel, panel
-from orchestrator.report.findings import Z90, as_made, measured
+from orchestrator.report.findings import Z90, measured
 from orchestrator.report.geometry import Line, is_numeric, line, plane, table_rows
 from orchestrator.report.model import ModelUnavailable, ModelView
 from orchestrator.report.sections import Section

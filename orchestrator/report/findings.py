@@ -16,7 +16,6 @@ from orchestrator.records import ExperimentRecord, MeasuredValue, ProposalRecord
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign, Objective
-    from campaigns.space import Value
 
 # Half-width of a central 90 % interval of a normal distribution, in standard deviations.
 Z90 = 1.6448536269514722
@@ -130,24 +129,6 @@ def readings(campaign: Campaign) -> dict[str, Reading]:
     for constraint in campaign.outcome_constraints:
         found.setdefault(constraint.name, constraint)
     return found
-
-
-def as_made(experiment: ExperimentRecord, campaign: Campaign) -> dict[str, Value]:
-    """The candidate with what was measured of its contexts in place of what was assumed.
-
-    A device reports a word as its number in the parameter's list, from 0.
-    """
-    candidate = dict(experiment.candidate)
-    for parameter in campaign.space.context:
-        found = experiment.values.get(parameter.name)
-        if found is None:
-            continue
-        if parameter.kind == "categorical":
-            last = len(parameter.choices) - 1
-            candidate[parameter.name] = parameter.choices[min(max(round(found.value), 0), last)]
-        else:
-            candidate[parameter.name] = in_unit(found, parameter.unit).value
-    return candidate
 
 
 def beyond(experiment: ExperimentRecord, campaign: Campaign) -> list[str]:

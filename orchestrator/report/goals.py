@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from orchestrator.contexts import as_made
 from orchestrator.records import Records
 from orchestrator.report.figures.front import front_figure
 from orchestrator.report.figures.progress import hypervolume, score
 from orchestrator.report.figures.spec import panel
-from orchestrator.report.findings import as_made, mode_of
+from orchestrator.report.findings import mode_of
 from orchestrator.report.geometry import shown, unit_of
 from orchestrator.report.sections import Listing, Section
 from orchestrator.report.standings import Standing, leaders, scored, stand, volumes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
-from orchestrator.report.findings import as_made, beyond, measured, mode_of, predicted, readings, state_of
+from orchestrator.report.findings import beyond, measured, mode_of, predicted, readings, state_of
 from orchestrator.report.geometry import shown, unit_of
 from orchestrator.report.spending import Spending, spending
 from orchestrator.report.standings import leaders, scored

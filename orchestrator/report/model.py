@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from orchestrator.contexts import as_made
 from orchestrator.records import Records
-from orchestrator.report.findings import as_made, measured, readings, state_of
+from orchestrator.report.findings import measured, readings, state_of
 
 if TYPE_CHECKING:
     from campaigns.space import Value

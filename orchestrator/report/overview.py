@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
 from orchestrator.report.findings import (
-    as_made,
     best,
     beyond,
     counts,

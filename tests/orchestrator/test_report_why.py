@@ -11,9 +11,9 @@ import pytest
 
 from campaigns.space import Categorical, Continuous, Space
 from orchestrator import history, status
+from orchestrator.contexts import as_made
 from orchestrator.export import export
 from orchestrator.records import EventRecord, MeasuredValue, NearestRecord, Records
-from orchestrator.report.findings import as_made
 from orchestrator.report.gates import stretches
 from orchestrator.report.listing import rows
 from orchestrator.report.overview import facts

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from orchestrator.contexts import as_made
 from orchestrator.records import Records
 from orchestrator.report.figures.axes import cartesian
-from orchestrator.report.findings import Z90, as_made, measured
+from orchestrator.report.findings import Z90, measured
 from orchestrator.report.geometry import Line, Plane, separation
 from orchestrator.report.style import BAND, BLUE, DOT, INK, MUTED, ORANGE, PAPER, RIM, SCALE, axis, layout
 from orchestrator.report.wording import number, plain, uncertain, value_text, with_unit

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
-from orchestrator.report.findings import as_made, beyond, measured, mode_of, predicted, readings, state_of
+from orchestrator.report.findings import beyond, measured, mode_of, predicted, readings, state_of
 from orchestrator.report.gates import stretches
 from orchestrator.report.geometry import shown as value_shown
 from orchestrator.report.style import GRID, INK, MODES, MUTED, ORANGE, PAPER, SHUT, axis, layout

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from orchestrator.contexts import as_made
 from orchestrator.records import Records
 from orchestrator.report.figures.axes import dimension, two_lines
-from orchestrator.report.findings import as_made
 from orchestrator.report.standings import Standing
 from orchestrator.report.style import FONT, INK, LINES, MUTED, PAPER, layout
 
