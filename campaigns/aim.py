@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from campaigns.cost import Cost
 from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity
+from campaigns.goal import ALONE
 from campaigns.history import History
 from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
@@ -30,7 +31,7 @@ class Aim(BaseCampaignModel):
     def problems(self) -> Iterator[Problem]:
         if not self.objectives:
             yield Problem("E207", ("objectives",), wanted="an objective", got="none")
-        if (self.goal == "single") != (len(self.objectives) == 1) and self.objectives:
+        if (self.goal in ALONE) != (len(self.objectives) == 1) and self.objectives:
             yield Problem(
                 "E241",
                 ("objectives",),

@@ -8,9 +8,9 @@ from datetime import datetime, time
 from pathlib import Path as FilePath
 from typing import Any
 
-from campaigns.budget import Budget
 from campaigns.build_across import Sections, look_across
 from campaigns.build_history import build_history
+from campaigns.build_loops import build_loops
 from campaigns.build_objectives import (
     build_cost,
     build_fidelity,
@@ -20,14 +20,15 @@ from campaigns.build_objectives import (
     build_surrogate,
 )
 from campaigns.build_plan import build_plan
+from campaigns.build_recipe import build_budget, build_recipe
 from campaigns.build_space import build_space
-from campaigns.campaign import Campaign, Limit, Quantity, QuietHours, Reference, Schedule, Step
+from campaigns.campaign import Campaign, Limit, Quantity, QuietHours, Schedule
 from campaigns.collect import Collector
 from campaigns.errors import CampaignError, Path, Problem, did_you_mean, shown
 from campaigns.model import NAME
-from campaigns.recipe import DEVICE, Argument
+from campaigns.pool import Pool
+from campaigns.recipe import DEVICE
 from campaigns.surface import campaign as surface
-from campaigns.units import begins_with_number
 from campaigns.yaml_reader import Document
 
 VERSION = 1
@@ -42,21 +43,22 @@ _OPTIONAL = (
     "history",
     "limits",
     "schedule",
+    "loops",
 )
 _HEAD = tuple(surface.HeadEntry.model_fields)
 
 
-def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
+def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str, Pool]) -> Campaign:
     """The campaign that a document states. Raises CampaignError with everything that is wrong with it."""
     found = Collector(document)
     data = found.mapping(document.data, ())
     if data is None:
         raise CampaignError(found.faults)
     head = _head(found, data)
-    parts = build_space(found, data, tables)
+    parts = build_space(found, data, tables, pools)
     goal = build_goal(data)
     objectives = build_objectives(found, data)
-    budget = _budget(found, data)
+    budget = build_budget(found, data)
     schedule = _schedule(found, data)
     surrogate = build_surrogate(found, data)
     made = Sections(
@@ -67,10 +69,11 @@ def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
         cost=build_cost(found, data, parts.parameters),
         fidelity=build_fidelity(found, data, parts.parameters),
         history=build_history(found, data, parts, tables),
-        steps=_recipe(found, data),
+        steps=build_recipe(found, data),
         phases=build_plan(found, data, objectives, goal),
         budget=budget,
         limits=_limits(found, data),
+        loops=build_loops(found, data),
     )
     look_across(found, data, made)
     if found.faults:
@@ -93,6 +96,7 @@ def build(document: Document, tables: Mapping[str, FilePath]) -> Campaign:
         plan=tuple(made.phases.values()),
         budget=budget,
         limits=tuple(made.limits.values()),
+        loops=tuple(made.loops.values()),
         schedule=schedule,
         lab=head.lab,
         seed=head.seed,
@@ -117,70 +121,6 @@ def _head(found: Collector, data: dict[str, Any]) -> surface.HeadEntry | None:
         cure = "write 'alquimia: 1', or install the Alquimia that the file was written for"
         found.add(Problem("E205", ("alquimia",), wanted=str(VERSION), got=shown(data["alquimia"]), cure=cure))
     return found.entry(surface.HeadEntry, {key: data[key] for key in _HEAD if key in data}, ())
-
-
-def _recipe(found: Collector, data: dict[str, Any]) -> dict[int, Step]:
-    made: dict[int, Step] = {}
-    section = found.sequence(data["recipe"], ("recipe",)) if "recipe" in data else None
-    if section == []:
-        found.add(Problem("E207", wanted="at least one step", got="none"), ("recipe",))
-    for index, raw in enumerate(section or []):
-        path: Path = ("recipe", index)
-        entry = found.entry(surface.StepEntry, raw, path)
-        if entry is None:
-            continue
-        device, _, verb = entry.do.partition(".")
-        arguments = {
-            name: value
-            for name, given in entry.arguments.items()
-            if (value := _argument(found, given, (*path, "with", name))) is not None
-        }
-        if len(arguments) == len(entry.arguments):
-            step = found.make(
-                Step,
-                path,
-                id=entry.id,
-                device=device,
-                verb=verb,
-                arguments=arguments,
-                gives=dict(entry.gives),
-            )
-            if step is not None:
-                made[index] = step
-    return made
-
-
-def _argument(found: Collector, given: Any, path: Path) -> Argument | None:
-    """`$name` is a reference, `2000 rpm` a quantity, `{text: …}` text as it is, anything else itself."""
-    if isinstance(given, dict):
-        text: str = given["text"]
-        return text
-    if not isinstance(given, str):
-        value: bool | int | float = given
-        return value
-    if given.startswith("$"):
-        if re.fullmatch(NAME, given[1:]):
-            return Reference(parameter=given[1:])
-        found.add(Problem("E210", wanted="$ and the name of a parameter", got=shown(given)), path)
-        return None
-    if begins_with_number(given):
-        quantity = found.quantity(given, path)
-        return None if quantity is None else found.make(Quantity, path, value=quantity[0], unit=quantity[1])
-    return given
-
-
-def _budget(found: Collector, data: dict[str, Any]) -> Budget | None:
-    entry = found.entry(surface.BudgetEntry, data["budget"], ("budget",)) if "budget" in data else None
-    if entry is None:
-        return None
-    path: Path = ("budget", "duration")
-    duration = None if entry.duration is None else found.number(entry.duration, "s", path)
-    if duration is not None and duration <= 0:
-        found.add(Problem("E204", wanted="a time above 0", got=shown(entry.duration)), path)
-        duration = None
-    return found.make(
-        Budget, ("budget",), experiments=entry.experiments, duration_s=duration, failures=entry.failures
-    )
 
 
 def _limits(found: Collector, data: dict[str, Any]) -> dict[str, Limit]:

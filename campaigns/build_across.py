@@ -11,9 +11,11 @@ from campaigns.build_space import SpaceParts
 from campaigns.collect import Collector
 from campaigns.cost import Cost, cost_problems
 from campaigns.fidelity import Fidelity, fidelity_problems
-from campaigns.goal import objective_problems, plan_goal_problems
+from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
+from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
+from campaigns.loop import Loop, loop_problems
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.parameters import Fixed, chosen
@@ -36,6 +38,7 @@ class Sections:
     phases: Mapping[int, Phase]
     budget: Budget | None
     limits: Mapping[str, Limit]
+    loops: Mapping[str, Loop]
 
 
 def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> None:
@@ -60,8 +63,10 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
     if entries("plan") >= 0:
         n_budget = None if made.budget is None else made.budget.experiments
         found.add_all(plan_problems(made.phases, n=entries("plan"), budget=n_budget))
-        if made.goal is not None and (n == 1) == (made.goal == "single"):
+        if made.goal is not None and (n == 1) == (made.goal in ALONE):
             found.add_all(plan_goal_problems(made.phases, made.goal))
+    found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
+    found.add_all(hull_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names))
     found.add_all(limit_problems(made.limits, made.steps, made.parts.parameters, whole=whole_recipe))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from campaigns.collect import Collector
-from campaigns.constraints import AnyParameter
 from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
-from campaigns.parameters import Categorical, Fixed, chosen
+from campaigns.material import Material
+from campaigns.parameters import AnyParameter, Categorical, Fixed, chosen
 from campaigns.space import LinearConstraint, Table
 from campaigns.surface import space as surface
 from campaigns.table import Row, narrowed
@@ -115,7 +115,7 @@ def _row(
     values = []
     for name, parameter in free.items():
         value = raw[name]
-        if isinstance(value, str) and not isinstance(parameter, Categorical | Fixed):
+        if isinstance(value, str) and not isinstance(parameter, Categorical | Material | Fixed):
             value = found.number(value, parameter.unit, (*path, name))
             if value is None:
                 continue

@@ -7,16 +7,15 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from campaigns.collect import Collector
-from campaigns.constraints import AnyParameter
 from campaigns.cost import Cost, of_problems
 from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.fidelity import Fidelity
 from campaigns.model import Value
 from campaigns.objective import Direction, Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint
-from campaigns.parameters import NUMERIC, Integer
+from campaigns.parameters import NUMERIC, AnyParameter, Integer
 from campaigns.surface import sought as surface
-from campaigns.surrogate_choice import ModelName, SurrogateChoice
+from campaigns.surrogate_choice import MaterialsChoice, ModelName, SurrogateChoice
 from campaigns.units import UnitError, convert, parse_quantity
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -206,4 +205,12 @@ def build_surrogate(found: Collector, data: Mapping[str, Any]) -> SurrogateChoic
             return None
         raw = {"model": raw}
     entry = found.entry(surface.SurrogateEntry, raw, path)
-    return None if entry is None else found.make(SurrogateChoice, path, model=entry.model, noise=entry.noise)
+    if entry is None:
+        return None
+    about: dict[str, Any] = {"model": entry.model, "noise": entry.noise}
+    if entry.materials is not None:
+        materials = found.make(MaterialsChoice, (*path, "materials"), **entry.materials.model_dump())
+        if materials is None:
+            return None
+        about["materials"] = materials
+    return found.make(SurrogateChoice, path, **about)

@@ -7,12 +7,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from campaigns.collect import Collector
-from campaigns.constraints import AnyParameter
 from campaigns.descriptors import Descriptors
 from campaigns.descriptors_csv import read_descriptors
 from campaigns.errors import Path, Problem, shown, shown_list
+from campaigns.material import Generate, Material
 from campaigns.model import Value
-from campaigns.parameters import Categorical, Continuous, Fixed, Integer, Ordinal
+from campaigns.parameters import AnyParameter, Categorical, Continuous, Fixed, Integer, Ordinal
+from campaigns.pool import Pool, bound_pool
 from campaigns.surface import space as surface
 from campaigns.surface.entry import Entry
 from campaigns.table_csv import TableRefused, bound_file
@@ -20,7 +21,12 @@ from campaigns.units import UnitError, begins_with_number, parse_quantity
 
 
 def build_parameter(
-    found: Collector, name: str, entry: Entry, path: Path, tables: Mapping[str, FilePath]
+    found: Collector,
+    name: str,
+    entry: Entry,
+    path: Path,
+    tables: Mapping[str, FilePath],
+    pools: Mapping[str, Pool],
 ) -> AnyParameter | None:
     """The parameter; quantities in its condition are left as they are written, for they are in the parents' units."""
     match entry:
@@ -42,6 +48,8 @@ def build_parameter(
             return found.make(Ordinal, path, name=name, **about, **_condition(entry))
         case surface.CategoricalEntry():
             return _categorical(found, name, entry, path, tables)
+        case surface.MaterialEntry():
+            return _material(found, name, entry, path, pools)
         case surface.ContextEntry():
             return _context(found, name, entry, path)
         case surface.FixedEntry():
@@ -121,6 +129,32 @@ def _descriptors(
         return None
     values = tuple(tuple(float(raw[choice][n]) for n in names) for choice in entry.categorical)
     return found.make(Descriptors, path, names=tuple(names), values=values)
+
+
+def _material(
+    found: Collector, name: str, entry: surface.MaterialEntry, path: Path, pools: Mapping[str, Pool]
+) -> Material | None:
+    pool = bound_pool(found, entry.material, pools, (*path, "material"))
+    if pool is None:
+        return None
+    generate = []
+    for index, each in enumerate(entry.generate):
+        about = {"generator": each.generator, "arguments": tuple(each.arguments.items())}
+        made = found.make(Generate, (*path, "generate", index), **about)
+        if made is not None:
+            generate.append(made)
+    if len(generate) < len(entry.generate):
+        return None
+    return found.make(
+        Material,
+        path,
+        name=name,
+        pool=entry.material,
+        digest=pool.digest,
+        n=pool.n,
+        generate=tuple(generate),
+        max_atoms=entry.max_atoms,
+    )
 
 
 def _context(

@@ -13,13 +13,17 @@ from campaigns.surface import plan as surface
 
 
 def build_plan(
-    found: Collector, data: Mapping[str, Any], objectives: Mapping[int, Objective], goal: Goal | None
+    found: Collector,
+    data: Mapping[str, Any],
+    objectives: Mapping[int, Objective],
+    goal: Goal | None,
+    base: Path = (),
 ) -> dict[int, Phase]:
-    """The phases that are sound, by their place in the list."""
+    """The phases that are sound, by their place in the list; `base` is where `data` stands in the file."""
     made: dict[int, Phase] = {}
-    section = found.sequence(data["plan"], ("plan",)) if "plan" in data else None
+    section = found.sequence(data["plan"], (*base, "plan")) if "plan" in data else None
     for index, raw in enumerate(section or []):
-        phase = _phase(found, raw, ("plan", index), objectives, goal)
+        phase = _phase(found, raw, (*base, "plan", index), objectives, goal)
         if phase is not None:
             made[index] = phase
     return made

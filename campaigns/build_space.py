@@ -12,10 +12,11 @@ from campaigns.build_allowed import build_allowed
 from campaigns.build_parameter import build_parameter, numbers, plain_value
 from campaigns.collect import Collector
 from campaigns.conditions import Conditional, condition_problems
-from campaigns.constraints import AnyParameter, tie_problems
+from campaigns.constraints import tie_problems
 from campaigns.errors import Path, Problem, shown, shown_list
 from campaigns.model import NAME
-from campaigns.parameters import Continuous, chosen
+from campaigns.parameters import AnyParameter, Continuous, chosen
+from campaigns.pool import Pool
 from campaigns.rules import Rule, rule_problems
 from campaigns.space import LinearConstraint, Mixture, Space, Table
 from campaigns.surface import space as surface
@@ -37,13 +38,15 @@ class SpaceParts:
     space: Space | None = None
 
 
-def build_space(found: Collector, data: dict[str, Any], tables: Mapping[str, FilePath]) -> SpaceParts:
+def build_space(
+    found: Collector, data: dict[str, Any], tables: Mapping[str, FilePath], pools: Mapping[str, Pool]
+) -> SpaceParts:
     """Reads the three sections of the document `data`."""
     before = len(found.faults)
     parts = SpaceParts()
     section = found.mapping(data["space"], ("space",)) if "space" in data else None
     for name, raw in (section or {}).items():
-        _entry(found, parts, name, raw, tables)
+        _entry(found, parts, name, raw, tables, pools)
     _conditions(found, parts, section or {})
     broken = [name for name in parts.names if name not in parts.parameters]
     if section is not None and not broken and not chosen(parts.parameters.values()):
@@ -81,7 +84,14 @@ def build_space(found: Collector, data: dict[str, Any], tables: Mapping[str, Fil
     return parts
 
 
-def _entry(found: Collector, parts: SpaceParts, name: str, raw: Any, tables: Mapping[str, FilePath]) -> None:
+def _entry(
+    found: Collector,
+    parts: SpaceParts,
+    name: str,
+    raw: Any,
+    tables: Mapping[str, FilePath],
+    pools: Mapping[str, Pool],
+) -> None:
     path: Path = ("space", name)
     if not re.fullmatch(NAME, name) or len(name) > 64:
         wanted = "a name of letters, digits and _, at most 64"
@@ -98,7 +108,7 @@ def _entry(found: Collector, parts: SpaceParts, name: str, raw: Any, tables: Map
     if isinstance(entry, surface.MixtureEntry):
         _mixture(found, parts, name, entry, path)
     else:
-        parameter = build_parameter(found, name, entry, path, tables)
+        parameter = build_parameter(found, name, entry, path, tables, pools)
         if parameter is not None:
             parts.parameters[name] = parameter
 

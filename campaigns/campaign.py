@@ -15,9 +15,11 @@ from campaigns.budget import Budget
 from campaigns.cost import Cost, cost_problems
 from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity, fidelity_problems
-from campaigns.goal import objective_problems, plan_goal_problems
+from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
+from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
+from campaigns.loop import Loop, loop_problems
 from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
@@ -45,6 +47,7 @@ __all__ = [
     "History",
     "LabReference",
     "Limit",
+    "Loop",
     "Objective",
     "OutcomeConstraint",
     "Phase",
@@ -84,6 +87,7 @@ class Campaign(BaseCampaignModel):
     plan: tuple[Phase, ...]
     budget: Budget
     limits: tuple[Limit, ...] = ()
+    loops: tuple[Loop, ...] = ()
     schedule: Schedule = Schedule()
     lab: LabReference
     seed: int = Field(default=0, ge=0, le=2**53)
@@ -110,8 +114,10 @@ class Campaign(BaseCampaignModel):
         sought = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
         yield from history_problems(dict(enumerate(self.history)), self.space, sought=sought)
         yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
-        if (len(objectives) == 1) == (self.goal == "single"):
+        if (len(objectives) == 1) == (self.goal in ALONE):
             yield from plan_goal_problems(phases, self.goal)
+        yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
+        yield from hull_problems(self.goal, objectives, parameters, names=self.space.names)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps, parameters, whole=True)
 

@@ -9,7 +9,7 @@ from campaigns.errors import Problem, did_you_mean, shown, shown_list
 from campaigns.model import BaseCampaignModel, Name, Value
 
 if TYPE_CHECKING:
-    from campaigns.constraints import AnyParameter
+    from campaigns.parameters import AnyParameter
 
 PARENTS = ("categorical", "ordinal", "integer")
 

@@ -9,11 +9,9 @@ from campaigns.conditions import Conditional
 from campaigns.errors import Problem, did_you_mean, shown, shown_list
 from campaigns.mixture import Mixture
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import NUMERIC, Categorical, Continuous, Fixed, Integer, Ordinal
+from campaigns.parameters import NUMERIC, AnyParameter, Continuous, Fixed, Integer, Ordinal
 
 PLAIN = "a parameter that is chosen in every candidate"
-
-AnyParameter = Continuous | Integer | Ordinal | Categorical | Fixed
 
 
 class LinearConstraint(BaseCampaignModel):

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from campaigns.constraints import AnyParameter, interval
+from campaigns.constraints import interval
 from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import NUMERIC, Continuous, Fixed, chosen
+from campaigns.parameters import NUMERIC, AnyParameter, Continuous, Fixed, chosen
 
 Amount = Annotated[float, Field(ge=0)]
 

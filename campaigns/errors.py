@@ -89,6 +89,10 @@ CODES: dict[str, str] = {
     "E270": "a date without time zone, or not a date",
     "E271": "an unknown time zone",
     "E272": "quiet hours that never begin or never end",
+    "E280": "data that is no crystal structure",
+    "E281": "a pool of structures that is neither bound nor shipped",
+    "E282": "a goal, method or section that needs a material, or that a material cannot have",
+    "E283": "a loop that chooses nothing, or what it may not choose",
     "E290": "an override that cannot be read",
     "E291": "an override of a path that is not there",
 }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from campaigns.constraints import AnyParameter
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Name
-from campaigns.parameters import NUMERIC, chosen
+from campaigns.parameters import NUMERIC, AnyParameter, chosen
 
 
 class Fidelity(BaseCampaignModel):

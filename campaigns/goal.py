@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.objective import Goal, Objective
-from campaigns.plan import PARETO_METHODS, Phase
+from campaigns.plan import HULL_METHODS, PARETO_METHODS, Phase
 
+ALONE: tuple[Goal, ...] = ("single", "hull")  # goals of one objective
 _ADVICE = "add 'goal: pareto', 'goal: desirability' or 'goal: hierarchy'"
 
 
@@ -27,7 +28,15 @@ def objective_problems(
             got="none",
             cure="add {maximise: yield, unit: '%'}",
         )
-    if n > 1 and goal == "single":
+    if n > 1 and goal == "hull":
+        yield Problem(
+            "E282",
+            ("goal",),
+            wanted="one objective with 'goal: hull', the energy of a crystal",
+            got=f"{n} objectives",
+            key=True,
+        )
+    elif n > 1 and goal == "single":
         yield Problem(
             "E241",
             ("objectives", 1),
@@ -35,7 +44,7 @@ def objective_problems(
             got=f"{n} objectives without a goal",
             cure=_ADVICE,
         )
-    elif n == 1 and goal not in ("single", None):
+    elif n == 1 and goal not in (*ALONE, None):
         yield Problem(
             "E243",
             ("goal",),
@@ -123,6 +132,13 @@ def plan_goal_problems(phases: Mapping[int, Phase], goal: Goal) -> Iterator[Prob
 
 
 def _method_problems(path: tuple[str | int, ...], method: str, goal: Goal) -> Iterator[Problem]:
+    hull = method == "probability"  # of being stable
+    if hull != (goal == "hull") and (hull or method not in HULL_METHODS):
+        wanted = f"a method that seeks stable crystals: {', '.join(HULL_METHODS)}"
+        if hull:
+            wanted = "'probability' only with 'goal: hull'"
+        yield Problem("E256", path, wanted=wanted, got=shown(method))
+        return
     pareto = goal == "pareto"
     if (method in PARETO_METHODS) == pareto:
         return
@@ -138,7 +154,7 @@ def _method_problems(path: tuple[str | int, ...], method: str, goal: Goal) -> It
 
 def _rule_problems(phase: Phase, goal: Goal, at: tuple[str | int, ...]) -> Iterator[Problem]:
     assert phase.until is not None
-    if goal in ("pareto", "hierarchy"):
+    if goal in ("pareto", "hierarchy", "hull"):
         for rule in ("reached", "value_below_cost"):
             if getattr(phase.until, rule) is not None:
                 yield Problem(

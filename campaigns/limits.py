@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from campaigns.constraints import AnyParameter, interval
+from campaigns.constraints import interval
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Name
-from campaigns.parameters import NUMERIC, Fixed
+from campaigns.parameters import NUMERIC, AnyParameter, Fixed
 from campaigns.recipe import DeviceName, Quantity, Reference, Step
 from campaigns.units import UnitError, convert, same_dimension
 

@@ -10,10 +10,12 @@ from campaigns.build import build
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
 from campaigns.overrides import apply
+from campaigns.pool import Pool
 from campaigns.yaml_reader import LONGEST, Document, read
 
 _LIBRARY = Path(__file__).parent / "library"
 _NO_TABLES: Mapping[str, Path] = MappingProxyType({})
+_NO_POOLS: Mapping[str, Pool] = MappingProxyType({})
 
 
 def library() -> tuple[str, ...]:
@@ -29,23 +31,32 @@ def library_text(name: str) -> str:
 
 
 def load(
-    source: str | Path, *, overrides: Sequence[str] = (), tables: Mapping[str, Path] = _NO_TABLES
+    source: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    tables: Mapping[str, Path] = _NO_TABLES,
+    pools: Mapping[str, Pool] = _NO_POOLS,
 ) -> Campaign:
     """The campaign in a file, or the shipped one of that name ('thin_film'; './thin_film' is a file).
 
     `overrides` are 'path=value' (`budget.experiments=10`, `plan.2.batch=2`), the value in YAML. `tables` binds
-    the table names that `allowed` may use to CSV files; a campaign file itself can name no file.
+    the table names that `allowed` may use to CSV files, `pools` those that a material may use to checked structures;
+    a campaign file itself can name no file.
     Raises CampaignError with every fault at once. Opens the campaign, the bound table it names, nothing else.
     """
-    return load_with_document(source, overrides=overrides, tables=tables)[0]
+    return load_with_document(source, overrides=overrides, tables=tables, pools=pools)[0]
 
 
 def load_with_document(
-    source: str | Path, *, overrides: Sequence[str] = (), tables: Mapping[str, Path] = _NO_TABLES
+    source: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    tables: Mapping[str, Path] = _NO_TABLES,
+    pools: Mapping[str, Pool] = _NO_POOLS,
 ) -> tuple[Campaign, Document]:
     """As `load`, with the text's positions, for whoever finds a fault that shows only outside the file."""
     document = apply(_document(source), overrides)
-    return build(document, tables), document
+    return build(document, tables, pools), document
 
 
 def loads(
@@ -54,9 +65,10 @@ def loads(
     file: str = "<text>",
     overrides: Sequence[str] = (),
     tables: Mapping[str, Path] = _NO_TABLES,
+    pools: Mapping[str, Pool] = _NO_POOLS,
 ) -> Campaign:
     """The campaign in a text; `file` is the name that its faults carry. Otherwise as `load`."""
-    return build(apply(read(text, file=file), overrides), tables)
+    return build(apply(read(text, file=file), overrides), tables, pools)
 
 
 def _document(source: str | Path) -> Document:

@@ -13,7 +13,7 @@ from campaigns.units import known, unknown_unit
 
 Direction = Literal["maximise", "minimise", "match"]
 # pareto: the trade-offs; desirability: one score of all; hierarchy: one after the other, as they are listed.
-Goal = Literal["single", "pareto", "desirability", "hierarchy"]
+Goal = Literal["single", "pareto", "desirability", "hierarchy", "hull"]
 
 
 class Objective(BaseCampaignModel):

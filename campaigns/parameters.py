@@ -14,6 +14,7 @@ from pydantic import Field
 from campaigns.conditions import Conditional
 from campaigns.descriptors import Descriptors
 from campaigns.errors import Problem, shown, shown_list
+from campaigns.material import Material
 from campaigns.model import BaseCampaignModel, Name, Value
 from campaigns.units import known, unknown_unit
 
@@ -247,13 +248,13 @@ class Fixed(BaseCampaignModel):
         return self.value
 
 
-Parameter = Annotated[Continuous | Integer | Ordinal | Categorical | Fixed, Field(discriminator="kind")]
+AnyParameter = Continuous | Integer | Ordinal | Categorical | Material | Fixed
+Searched = Continuous | Integer | Ordinal | Categorical | Material
+Parameter = Annotated[AnyParameter, Field(discriminator="kind")]
 NUMERIC = (Continuous, Integer, Ordinal)
 
 
-def chosen(
-    parameters: Iterable[Continuous | Integer | Ordinal | Categorical | Fixed],
-) -> list[Continuous | Integer | Ordinal | Categorical]:
+def chosen(parameters: Iterable[AnyParameter]) -> list[Searched]:
     """Those of `parameters` that are searched: neither fixed nor measured."""
     return [p for p in parameters if not isinstance(p, Fixed) and getattr(p, "role", "chosen") == "chosen"]
 

@@ -11,7 +11,18 @@ from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel
 from campaigns.until import Until
 
-__all__ = ["METHODS", "PARETO_METHODS", "Gate", "Mode", "Phase", "Turn", "TurnMode", "Until", "plan_problems"]
+__all__ = [
+    "HULL_METHODS",
+    "METHODS",
+    "PARETO_METHODS",
+    "Gate",
+    "Mode",
+    "Phase",
+    "Turn",
+    "TurnMode",
+    "Until",
+    "plan_problems",
+]
 
 TurnMode = Literal["explore", "learn", "optimise"]
 Mode = Literal[TurnMode, "alternate"]
@@ -27,10 +38,21 @@ METHODS: dict[TurnMode, tuple[str, ...]] = {
         "novelty",
         "model_change",
     ),
-    "optimise": ("ucb", "log_ei", "log_nei", "log_nehvi", "parego", "thompson", "knowledge_gradient"),
+    "optimise": (
+        "ucb",
+        "log_ei",
+        "log_nei",
+        "log_nehvi",
+        "parego",
+        "thompson",
+        "knowledge_gradient",
+        "probability",
+    ),
 }
 # Those that seek a set of trade-offs; all others of 'optimise' seek one best value.
 PARETO_METHODS = ("log_nehvi", "parego")
+# Those that seek crystals on or below the convex hull.
+HULL_METHODS = ("probability", "ucb", "thompson")
 
 Beta = Annotated[float, Field(ge=0, le=1000)] | Literal["scheduled"]
 TrustRegion = Literal["auto", "on", "off"]

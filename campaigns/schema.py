@@ -32,6 +32,7 @@ _ENTRIES: tuple[type[Entry], ...] = (
     sought.CostEntry,
     sought.FidelityEntry,
     sought.SurrogateEntry,
+    campaign.LoopEntry,
     sought.HistoryEntry,
     campaign.StepEntry,
     campaign.BudgetEntry,
@@ -52,6 +53,10 @@ def json_schema() -> dict[str, Any]:
         {"required": ["match", "target"]},
     ]
     definitions["AlternateEntry"]["properties"]["alternate"]["items"] = _one_of(plan.TURNS)
+    loop = definitions["LoopEntry"]["properties"]
+    loop["recipe"]["items"] = _ref(campaign.StepEntry)
+    loop["plan"]["items"] = _one_of(plan.PHASES)
+    loop["budget"] = _ref(campaign.BudgetEntry)
     properties: dict[str, Any] = {
         "alquimia": {"const": VERSION, "description": "version of the language"},
         **{key: value for key, value in head["properties"].items() if key != "alquimia"},
@@ -83,6 +88,12 @@ def json_schema() -> dict[str, Any]:
             "description": "device.argument or device.verb.argument -> bounds that no action may cross",
         },
         "schedule": _ref(campaign.ScheduleEntry),
+        "loops": {
+            "type": "object",
+            "propertyNames": {"pattern": NAME, "maxLength": 64},
+            "additionalProperties": _ref(campaign.LoopEntry),
+            "description": "experiments of their own beside the main ones, in the same log",
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

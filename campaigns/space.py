@@ -9,6 +9,7 @@ from campaigns.conditions import condition_problems
 from campaigns.constraints import LinearConstraint, tie_problems
 from campaigns.descriptors import Descriptors
 from campaigns.errors import Problem, did_you_mean, shown, shown_list
+from campaigns.material import Material
 from campaigns.mixture import Mixture
 from campaigns.model import BaseCampaignModel, Value
 from campaigns.parameters import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, chosen
@@ -22,6 +23,7 @@ __all__ = [
     "Fixed",
     "Integer",
     "LinearConstraint",
+    "Material",
     "Mixture",
     "Ordinal",
     "Parameter",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 
-Free = Continuous | Integer | Ordinal | Categorical
+Free = Continuous | Integer | Ordinal | Categorical | Material
 
 
 class Space(BaseCampaignModel):
@@ -90,6 +92,11 @@ class Space(BaseCampaignModel):
     def chosen(self) -> tuple[Free, ...]:
         """The free parameters that are searched."""
         return tuple(chosen(self.parameters))
+
+    @cached_property
+    def materials(self) -> tuple[Material, ...]:
+        """The parameters whose values are crystals."""
+        return tuple(parameter for parameter in self.free if isinstance(parameter, Material))
 
     @cached_property
     def conditional(self) -> tuple[Free, ...]:

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator
 
 from campaigns.conditions import Conditional
-from campaigns.constraints import AnyParameter, LinearConstraint
+from campaigns.constraints import LinearConstraint
 from campaigns.errors import Problem, did_you_mean, shown, shown_list
+from campaigns.material import Material
 from campaigns.mixture import Mixture
 from campaigns.model import BaseCampaignModel, Value
-from campaigns.parameters import Categorical, Integer, chosen
+from campaigns.parameters import AnyParameter, Categorical, Integer, chosen
 
 Row = tuple[Value, ...]
 # Measured compositions are rounded (99.9 % and 100.1 % are 100 %); a sum further off is a wrong column.
@@ -110,7 +111,11 @@ def table_problems(
     for name, column in zip(table.columns, zip(*table.rows, strict=True), strict=True):
         parameter = free[name]
         right = (
-            int if isinstance(parameter, Integer) else str if isinstance(parameter, Categorical) else float
+            int
+            if isinstance(parameter, Integer)
+            else str
+            if isinstance(parameter, Categorical | Material)
+            else float
         )
         kinds: set[type] = set(map(type, column))
         bad = [cell for cell in dict.fromkeys(column) if parameter.violation(cell) is not None]

@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from campaigns.collect import Collector
-from campaigns.constraints import AnyParameter
 from campaigns.errors import Fault, Problem, did_you_mean, shown, shown_list
 from campaigns.errors import Path as Place
 from campaigns.model import Value
-from campaigns.parameters import Categorical, Integer, chosen
+from campaigns.parameters import AnyParameter, Categorical, Integer, chosen
 from campaigns.table import Row
 
 MOST_ROWS = 2_000_000

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from campaigns.campaign import CAMPAIGN_NAME, LAB
 from campaigns.model import NAME
 from campaigns.recipe import DEVICE
-from campaigns.surface.entry import Amount, Argument, Count, Entry, Name
+from campaigns.surface.entry import Amount, Argument, Count, Entry, Name, Unit
 
 
 class StepEntry(Entry):
@@ -31,6 +31,16 @@ class BudgetEntry(Entry):
     experiments: Count
     duration: Amount = None
     failures: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+
+
+class LoopEntry(Entry):
+    """Experiments of their own beside the main ones, over part of the space."""
+
+    chooses: Annotated[list[Name], Field(min_length=1, max_length=20, description="parameters it chooses")]
+    learns: Annotated[dict[Name, Unit], Field(min_length=1, max_length=50, description="measured name: unit")]
+    recipe: Annotated[list[Any], Field(min_length=1)]
+    plan: Annotated[list[Any], Field(min_length=1)]
+    budget: dict[str, Any]
 
 
 class LimitEntry(Entry):
@@ -63,8 +73,8 @@ class HeadEntry(Entry):
     campaign: Annotated[str, Field(pattern=CAMPAIGN_NAME, max_length=100)]
     description: Annotated[str, Field(max_length=10_000)] = ""
     goal: Annotated[
-        Literal["pareto", "desirability", "hierarchy"] | None,
-        Field(description="what is sought among several objectives"),
+        Literal["pareto", "desirability", "hierarchy", "hull"] | None,
+        Field(description="what is sought among several objectives, or of the energy of crystals"),
     ] = None
     lab: Annotated[str, Field(pattern=LAB, max_length=200)]
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from campaigns.surface.entry import Amount, Entry, Name, Unit
 from campaigns.surface.space import TableEntry
-from campaigns.surrogate_choice import ModelName, NoiseName
+from campaigns.surrogate_choice import ModelName, NetworkName, NoiseName
 
 
 class ObjectiveEntry(Entry):
@@ -61,11 +61,23 @@ class FidelityEntry(Entry):
     target: Amount
 
 
+class MaterialsEntry(Entry):
+    """The ensemble of graph networks; what is left out is the planner's own default."""
+
+    network: NetworkName = "edge_gated"
+    members: Annotated[int, Field(ge=2, le=50)] = 5
+    epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    width: Annotated[int | None, Field(ge=8, le=1024)] = None
+
+
 class SurrogateEntry(Entry):
     """The model of the results."""
 
     model: ModelName = "gp"
     noise: NoiseName = "normal"
+    materials: Annotated[
+        MaterialsEntry | None, Field(description="the graph networks that predict materials")
+    ] = None
 
 
 class HistoryEntry(TableEntry):

@@ -20,6 +20,12 @@ def _values(value: Any) -> Any:
     return several
 
 
+def _setting(value: Any) -> Any:
+    """A value, or a tuple of the values of a list."""
+    several = _values(value)
+    return tuple(several) if isinstance(value, list) else value
+
+
 def _described(value: Any) -> Any:
     if not isinstance(value, dict):
         wanted = "{choice: {name: number}}, or {table: NAME, key: COLUMN}"
@@ -50,6 +56,11 @@ _TABLE = {
 Values = Annotated[
     Any,
     PlainValidator(_values),
+    WithJsonSchema({"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}]}),
+]
+Setting = Annotated[
+    Any,
+    PlainValidator(_setting),
     WithJsonSchema({"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}]}),
 ]
 When = Annotated[
@@ -142,6 +153,23 @@ class CategoricalEntry(_ChosenEntry):
     descriptors: Described = None
 
 
+class GenerateEntry(Entry):
+    """A generator of candidate crystals, by the name under which it is installed."""
+
+    generator: Name
+    arguments: Annotated[dict[Name, Setting], Field(default_factory=dict, alias="with")]
+
+
+class MaterialEntry(Entry):
+    """A crystal of a pool that the caller binds by name (never by path), or of what generators make of it."""
+
+    material: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64, description="name of the pool")
+    ]
+    generate: Annotated[list[GenerateEntry], Field(default_factory=list, max_length=20)]
+    max_atoms: Annotated[int, Field(ge=1, le=1000, description="in the cell, of what is generated")] = 200
+
+
 class FixedEntry(Entry):
     """A value that all candidates share."""
 
@@ -199,6 +227,7 @@ PARAMETERS: dict[str, type[Entry]] = {
     "categorical": CategoricalEntry,
     "fixed": FixedEntry,
     "context": ContextEntry,
+    "material": MaterialEntry,
     "mixture": MixtureEntry,
 }
 CONSTRAINTS: dict[str, type[Entry]] = {"linear": LinearEntry, "plugin": RuleEntry}

@@ -34,7 +34,7 @@ def space_of(text: str, tables: dict[str, Path] | None = None) -> tuple[Space | 
     found = Collector(read(text, file="f.yaml"))
     data = found.document.data
     assert isinstance(data, dict)
-    return build_space(found, data, tables or {}).space, found.faults
+    return build_space(found, data, tables or {}, {}).space, found.faults
 
 
 def test_an_inactive_parameter_has_the_value_of_then() -> None:

@@ -110,8 +110,14 @@ def test_every_method_can_be_asked_for(base: str) -> None:
             plan = [] if mode == "explore" else ["{explore: sobol, experiments: 4}"]
             level = ", level: 50 %" if method == "straddle" else ""
             text = ", ".join([*plan, f"{{{mode}: {method}{level}}}"])
+            crystal = [
+                "goal=hull",
+                "objectives=[{minimise: y, unit: eV}]",
+                "space={c: {material: fcc_metals}}",
+                "recipe.0.with={c: $c}",
+            ]
             two = ["goal=pareto", "objectives=[{maximise: y}, {minimise: z}]", "recipe.0.gives.z=other"]
-            goal = two if method in PARETO_METHODS else []
+            goal = two if method in PARETO_METHODS else crystal if method == "probability" else []
             phase = loads(base, overrides=[*goal, f"plan=[{text}]"]).plan[-1]
             assert (phase.mode, phase.method, phase.level) == (mode, method, 50.0 if level else None)
 
