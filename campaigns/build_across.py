@@ -15,7 +15,7 @@ from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
 from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
-from campaigns.loop import Loop, loop_problems
+from campaigns.loop import Loop, loop_problems, steps_of
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.parameters import Fixed, chosen
@@ -67,7 +67,9 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
             found.add_all(plan_goal_problems(made.phases, made.goal))
     found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
     found.add_all(hull_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names))
-    found.add_all(limit_problems(made.limits, made.steps, made.parts.parameters, whole=whole_recipe))
+    whole = whole_recipe and len(made.loops) == len(data.get("loops", {}))
+    steps = steps_of(made.steps, made.loops.values())
+    found.add_all(limit_problems(made.limits, steps, made.parts.parameters, whole=whole))
 
 
 def _space_and_recipe(found: Collector, made: Sections, *, whole_recipe: bool) -> None:

@@ -19,7 +19,7 @@ from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
 from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
-from campaigns.loop import Loop, loop_problems
+from campaigns.loop import Loop, loop_problems, steps_of
 from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
@@ -119,7 +119,7 @@ class Campaign(BaseCampaignModel):
         yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
         yield from hull_problems(self.goal, objectives, parameters, names=self.space.names)
         limits = {limit.key: limit for limit in self.limits}
-        yield from limit_problems(limits, steps, parameters, whole=True)
+        yield from limit_problems(limits, steps_of(steps, self.loops), parameters, whole=True)
 
     @cached_property
     def fingerprint(self) -> str:

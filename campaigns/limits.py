@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from campaigns.constraints import interval
-from campaigns.errors import Problem, did_you_mean, shown
+from campaigns.errors import Path, Problem, did_you_mean, shown
 from campaigns.model import BaseCampaignModel, Name
 from campaigns.parameters import NUMERIC, AnyParameter, Fixed
 from campaigns.recipe import DeviceName, Quantity, Reference, Step
@@ -49,18 +49,19 @@ class Limit(BaseCampaignModel):
 
 def limit_problems(
     limits: Mapping[str, Limit],
-    steps: Mapping[int, Step],
+    steps: Mapping[Path, Step],
     parameters: Mapping[str, AnyParameter],
     *,
     whole: bool,
 ) -> Iterator[Problem]:
-    """Limits about nothing, and steps beyond a limit; `whole` says that `steps` is the whole recipe.
+    """Limits about nothing, and steps beyond a limit; `steps` by their places in
+    the file, of every loop; `whole` says that these are all.
 
     Only numbers with a unit are compared here. Those without wait for the laboratory, which knows the unit.
     """
     devices = sorted({step.device for step in steps.values()})
     for limit in limits.values():
-        covered = {index: step for index, step in steps.items() if limit.covers(step)}
+        covered = {at: step for at, step in steps.items() if limit.covers(step)}
         if whole and not covered:
             verbs = sorted({f"{step.device}.{step.verb}" for step in steps.values()})
             known = verbs if limit.verb is not None and limit.device in devices else devices
@@ -73,10 +74,10 @@ def limit_problems(
                 cure=did_you_mean(what, known),
                 key=True,
             )
-        for index, step in covered.items():
+        for at, step in covered.items():
             value = step.arguments.get(limit.argument)
             for quantity in _extremes(value, parameters):
-                yield from _beyond(limit, quantity, ("recipe", index, "with", limit.argument))
+                yield from _beyond(limit, quantity, (*at, "with", limit.argument))
 
 
 def _extremes(value: object, parameters: Mapping[str, AnyParameter]) -> Sequence[Quantity]:

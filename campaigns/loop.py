@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from campaigns.budget import Budget
 from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
@@ -13,6 +13,7 @@ from campaigns.objective import Objective
 from campaigns.parameters import AnyParameter, Fixed, Searched
 from campaigns.plan import Phase, plan_problems
 from campaigns.recipe import Reference, Step, recipe_problems, unused_problems
+from campaigns.space import Space
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
@@ -35,33 +36,25 @@ class Loop(BaseCampaignModel):
 
     def of(self, campaign: Campaign) -> Campaign:
         """The loop as a campaign by itself: what the engine's rules and the planner work with."""
-        space = campaign.space
-        kept = [p for p in space.parameters if p.name in self.chooses or isinstance(p, Fixed)]
-        return campaign.model_copy(
-            update={
-                "space": space.model_copy(
-                    update={
-                        "parameters": tuple(kept),
-                        "mixtures": (),
-                        "constraints": (),
-                        "rules": (),
-                        "allowed": None,
-                    }
-                ),
-                "objectives": tuple(
-                    Objective(name=name, direction="maximise", unit=unit) for name, unit in self.learns
-                ),
-                "goal": "single" if len(self.learns) == 1 else "pareto",
-                "outcome_constraints": (),
-                "cost": None,
-                "fidelity": None,
-                "history": (),
-                "recipe": self.recipe,
-                "plan": self.plan,
-                "budget": self.budget,
-                "loops": (),
-            }
-        )
+        kept = [p for p in campaign.space.parameters if p.name in self.chooses or isinstance(p, Fixed)]
+        changed: dict[str, Any] = {
+            # Made anew: a copy would keep what the whole space had worked out about itself.
+            "space": Space(parameters=tuple(kept)),
+            "objectives": tuple(
+                Objective(name=name, direction="maximise", unit=unit) for name, unit in self.learns
+            ),
+            "goal": "single" if len(self.learns) == 1 else "pareto",
+            "recipe": self.recipe,
+            "plan": self.plan,
+            "budget": self.budget,
+        }
+        own = ("outcome_constraints", "cost", "fidelity", "history", "loops")
+        same = {
+            name: getattr(campaign, name)
+            for name in type(campaign).model_fields
+            if name not in own and name not in changed
+        }
+        return type(campaign).model_construct(**same, **changed)
 
 
 def loop_problems(
@@ -96,6 +89,14 @@ def loop_problems(
             for method in {phase.method, *(turn.method for turn in phase.turns)} - {"", "random", "variance"}:
                 wanted = "explore: random, or learn: variance"
                 yield Problem("E256", (*at, "plan", index), wanted=wanted, got=shown(method))
+
+
+def steps_of(steps: Mapping[int, Step], loops: Iterable[Loop]) -> dict[Path, Step]:
+    """The steps of the main recipe and of every loop's, by their places in the file."""
+    own: dict[Path, Step] = {("recipe", index): step for index, step in steps.items()}
+    for loop in loops:
+        own |= {("loops", loop.name, "recipe", index): step for index, step in enumerate(loop.recipe)}
+    return own
 
 
 def _foreign(at: Path, loop: Loop, parameters: Mapping[str, AnyParameter]) -> Iterator[Problem]:

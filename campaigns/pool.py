@@ -34,12 +34,17 @@ def shipped_pools() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _SHIPPED.glob("*.jsonl")))
 
 
+def shipped_pool(name: str) -> Pool:
+    """A pool that comes with the package. Raises OSError where there is none of that name."""
+    return Pool.of(_SHIPPED / f"{name}.jsonl")
+
+
 def bound_pool(found: Collector, name: str, pools: Mapping[str, Pool], path: Place) -> Pool | None:
     """The pool that the caller, or the package, has under a name; None, and a fault, where there is none."""
     if name in pools:
         return pools[name]
     if name in shipped_pools():
-        return Pool.of(_SHIPPED / f"{name}.jsonl")
+        return shipped_pool(name)
     known = [*pools, *shipped_pools()]
     cure = (
         did_you_mean(name, known)

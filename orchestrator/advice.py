@@ -11,9 +11,11 @@ import structlog
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
+from campaigns.space import Space
 from orchestrator import rules
 from orchestrator.brain.client import Brain, BrainFailed
 from orchestrator.contexts import as_made
+from orchestrator.crystals import Crystals, record_of
 from orchestrator.decide import CAMPAIGN, Ask
 from orchestrator.events import Event
 from orchestrator.lab import ExperimentState, LabState
@@ -23,6 +25,7 @@ from orchestrator.records import ProposalRecord
 log = structlog.get_logger()
 
 WITHIN_S = 300.0
+WITH_NETWORKS_S = 3600.0  # graph networks are trained before they answer
 SAID_BY_THE_PLANNER = frozenset(
     field.name
     for field in fields(ProposalRecord)
@@ -45,8 +48,12 @@ class Advice:
 class Adviser:
     """The planner as the engine uses it. Explores by itself; asks the brain for what needs a model."""
 
-    def __init__(self, brain: Brain, *, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, brain: Brain, *, crystals: Crystals | None = None, within_s: float | None = None
+    ) -> None:
+        """`crystals`: the pools of the campaign, where it has any."""
         self.brain = brain
+        self._crystals = crystals
         self._within_s = within_s
         self._warming: asyncio.Task[None] | None = None
 
@@ -64,10 +71,21 @@ class Adviser:
         """Candidates for `ask`, from its `question`. Always answers: a brain that fails is replaced by the belief
         that cannot."""
         mode, design = request["method"]["mode"], request["method"]["name"]
+        materials = campaign.space.materials
         if mode == "explore" and not ask.diagnose:
-            return await asyncio.to_thread(_explore, ask, campaign, request, design, None)
+            advice = await asyncio.to_thread(self._explore, ask, campaign, request, design, None)
+            if not advice.exhausted or not materials or not materials[0].generate:
+                return advice
+            # Every crystal of the pool is tried: its generators, which the brain has, make more.
         try:
-            reply = await self.brain.ask(request, within_s=self._within_s)
+            if materials and self._crystals is not None:
+                folder = self._crystals.folder
+                places = {"directory": str(folder), "pool": str(self._crystals.path(materials[0]))}
+                request = {**request, "materials": {**request["materials"], **places}}
+            usual = WITHIN_S if not materials else WITH_NETWORKS_S
+            reply = await self.brain.ask(
+                request, within_s=usual if self._within_s is None else self._within_s
+            )
             if "exhausted" in reply:
                 return Advice(ask, [], None, exhausted=str(reply["exhausted"]))
             return _checked(reply, ask)
@@ -75,12 +93,37 @@ class Adviser:
             log.warning("the planner did not answer", reason=str(failed))
             design = design if mode == "explore" else "sobol"
             why = f"the planner failed: {failed}"
-            advice = await asyncio.to_thread(_explore, ask, campaign, request, design, why)
+            advice = await asyncio.to_thread(self._explore, ask, campaign, request, design, why)
             return replace(advice, failure=str(failed))
 
+    def _explore(
+        self, ask: Ask, campaign: CampaignFile, request: Mapping[str, Any], design: Any, fallback: str | None
+    ) -> Advice:
+        if not campaign.space.materials:
+            return _explore(ask, campaign, request, design, fallback)
+        assert self._crystals is not None
+        seen = [row["candidate"] for row in request["observations"]] + request["pending"]
+        try:
+            space, rows = self._crystals.untried(campaign, seen)
+        except LookupError as few:
+            return Advice(ask, [], None, exhausted=str(few))
+        advice = _explore(
+            ask, campaign.model_copy(update={"space": space}), _known_to(request, space), design, fallback
+        )
+        (material,) = campaign.space.materials
+        told: list[Mapping[str, Any]] = [
+            {**proposal, "structures": {id_: record_of(rows[id_])}}
+            for proposal in advice.proposals
+            for id_ in [proposal["candidate"][material.name]]
+        ]
+        return replace(advice, proposals=told)
+
     def events(self, advice: Advice, state: LabState, campaign: CampaignFile) -> list[Event]:
-        """What the log is told of an answer. Proposals of a phase that the answer itself ends are not taken."""
-        return list(_events(advice, state, campaign))
+        """What the log is told of an answer. Proposals of a phase that the answer itself ends are not taken.
+
+        `state` is the whole one, `campaign` that of the loop that asked.
+        """
+        return list(_events(advice, state.of(advice.ask.loop), campaign, len(state.experiments)))
 
 
 def _checked(reply: Mapping[str, Any], ask: Ask) -> Advice:
@@ -99,6 +142,16 @@ def _checked(reply: Mapping[str, Any], ask: Ask) -> Advice:
     if gated is not None and not isinstance(gated, str):
         raise BrainFailed("it gave a reason for the gate that is no sentence")
     return Advice(ask, proposals[: ask.n], diagnostics, gated=gated or "")
+
+
+def _known_to(request: Mapping[str, Any], space: Space) -> Mapping[str, Any]:
+    """The question with those of its candidates that a space has: generated crystals are in no pool."""
+
+    def known(candidate: Mapping[str, Any]) -> bool:
+        return not space.violations(candidate)
+
+    rows = [row for row in request["observations"] if known(row["candidate"])]
+    return {**request, "observations": rows, "pending": [c for c in request["pending"] if known(c)]}
 
 
 def _explore(
@@ -124,15 +177,13 @@ def _explore(
 def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any]:
     """What the planner is asked, as JSON: a function of the log up to here, so that it can be asked again.
 
-    It is made in the very turn that decided to ask: `ask.read_to` is what it has read.
+    It is made in the very turn that decided to ask: `ask.read_to` is what it has read. `state` and `campaign` are the
+    whole ones, whichever loop asks.
     """
-    observations, pending = [], []
-    for experiment in state.experiments.values():
-        row = _observation(experiment, campaign)
-        if row is not None:
-            observations.append(row)
-        elif not experiment.over:
-            pending.append(experiment.candidate)
+    whole, state = state, state.of(ask.loop)
+    loops = {"": campaign, **{loop.name: loop.of(campaign) for loop in campaign.loops}}
+    campaign = loops[ask.loop]
+    observations, pending = _told(state, campaign)
     phase, turn = campaign.plan[ask.phase], rules.turn(state, campaign, ask.phase)
     method = {
         "mode": turn.mode,
@@ -142,8 +193,10 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "trust_region": turn.trust_region,
     }
     # What a person let pass at the gate, by continuing the campaign, is not held up again before the next result.
-    passed = phase.gate is None or (phase.gate.otherwise == "approval" and state.gated_at_n == state.n_told)
-    return {
+    passed = phase.gate is None or (
+        phase.gate.otherwise == "approval" and state.model.gated_at_n == state.n_told
+    )
+    asked = {
         "op": "propose",
         "aim": campaign.aim.model_dump(mode="json"),
         "observations": observations,
@@ -153,8 +206,29 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "gate": None if passed or phase.gate is None else {"low": phase.gate.low, "high": phase.gate.high},
         "outlook": rules.needs_outlook(phase),
         "seed": campaign.seed,
-        "index": len(state.experiments),
+        "index": len(whole.experiments),
     }
+    if campaign.space.materials:
+        met = {key: each for e in whole.experiments.values() for key, each in e.structures.items()}
+        # In one order, whatever the order in which the log gives the keys of an object back.
+        asked["materials"] = {"structures": {key: record_of(met[key]) for key in sorted(met)}}
+        asked["loop"] = ask.loop
+        asked["others"] = {
+            name: _told(whole.of(name), its)[0] for name, its in loops.items() if name != ask.loop
+        }
+    return asked
+
+
+def _told(state: LabState, campaign: CampaignFile) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
+    """What the experiments of one loop teach, and the candidates that are being measured."""
+    observations, pending = [], []
+    for experiment in state.experiments.values():
+        row = _observation(experiment, campaign)
+        if row is not None:
+            observations.append(row)
+        elif not experiment.over:
+            pending.append(experiment.candidate)
+    return observations, pending
 
 
 def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[str, Any] | None:
@@ -183,19 +257,29 @@ def _outside(candidate: Mapping[str, Any], campaign: CampaignFile) -> bool:
         return True  # a constraint that breaks says nothing about the candidate
 
 
-def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator[Event]:
+def _events(advice: Advice, state: LabState, campaign: CampaignFile, n_before: int) -> Iterator[Event]:
+    """`state` and `campaign` are those of the loop that asked; `n_before` experiments were proposed in all loops."""
+    loop = advice.ask.loop
+    of_loop = {"loop": loop} if loop else {}
     if advice.failure:
         yield Event("brain", "brain.failed", {"reason": advice.failure})
     if state.campaign in (Campaign.ENDING, Campaign.FINISHED):
         return
     if advice.exhausted:
-        yield Event(CAMPAIGN, "campaign.ending", {"reason": f"space: {advice.exhausted}"})
+        reason = f"space: {advice.exhausted}"
+        if loop:
+            yield Event(f"loop/{loop}", "loop.ended", {"loop": loop, "reason": reason})
+        else:
+            yield Event(CAMPAIGN, "campaign.ending", {"reason": reason})
         return
     if advice.diagnostics is not None:
         yield Event(
-            "model", "model.diagnosed", {"n_told": advice.ask.n_told, "diagnostics": advice.diagnostics}
+            "model",
+            "model.diagnosed",
+            {"n_told": advice.ask.n_told, "diagnostics": advice.diagnostics, **of_loop},
         )
-        told = replace(state, diagnostics=advice.diagnostics, diagnosed_at_n=advice.ask.n_told)
+        now = replace(state.model, diagnostics=advice.diagnostics, diagnosed_at_n=advice.ask.n_told)
+        told = replace(state, said={**state.said, state.loop: now})
         if advice.ask.diagnose and rules.phase_over(told, campaign) is not None:
             return  # the answer itself ends the phase: its candidates were chosen by the wrong method
     rule, phase = advice.ask.rule, campaign.plan[advice.ask.phase]
@@ -206,19 +290,23 @@ def _events(advice: Advice, state: LabState, campaign: CampaignFile) -> Iterator
         yield Event(
             "model",
             "model.gated",
-            {"n_told": advice.ask.n_told, "reason": advice.gated, "otherwise": otherwise},
+            {"n_told": advice.ask.n_told, "reason": advice.gated, "otherwise": otherwise, **of_loop},
         )
         if otherwise == "approval":
             reason = f"gate: {advice.gated}; 'alquimia continue' lets the next experiments pass all the same"
             yield Event(CAMPAIGN, "campaign.paused", {"reason": reason})
             return
         rule = f"{rule}; gate: {advice.gated}"
-    number = len(state.experiments)
+    number = n_before
     last = number + (advice.ask.n if advice.ask.n_experiments is None else advice.ask.n_experiments)
     for proposal in advice.proposals:
-        why = {key: value for key, value in proposal.items() if key != "candidate"}
+        why = {key: value for key, value in proposal.items() if key not in ("candidate", "structures")}
         why |= {"phase": advice.ask.phase, "rule": rule, "read_to": advice.ask.read_to}
         for _ in range(min(phase.replicates, last - number)):
             number += 1
             body = {"number": number, "candidate": proposal["candidate"], "proposal": why}
+            if "structures" in proposal:
+                body["structures"] = proposal["structures"]
+            if loop:
+                body["loop"] = loop
             yield Event(f"x{number:04d}", "experiment.proposed", body)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 from campaigns.campaign import Campaign, Quantity, Reference, Step
 from campaigns.errors import CampaignError, Fault, did_you_mean, shown
-from campaigns.space import Categorical, Continuous, Fixed, Integer, Ordinal, Parameter, Space, Value
+from campaigns.pool import Pool
+from campaigns.space import (
+    Categorical,
+    Continuous,
+    Fixed,
+    Integer,
+    Material,
+    Ordinal,
+    Parameter,
+    Space,
+    Value,
+)
 from campaigns.units import UnitError, same_dimension
 from campaigns.yaml_reader import Document
 from drivers.host.spec import Bound
@@ -28,6 +41,9 @@ class Gift:
     at_most: float | None
 
 
+_NO_STRUCTURES: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class BoundStep:
     """One step of the recipe, ready to become an action for any candidate."""
@@ -40,12 +56,17 @@ class BoundStep:
     limits: Mapping[str, tuple[Bound, ...]]  # argument -> those of campaign and lab, in the device's unit
     gives: Mapping[str, Gift]
 
-    def arguments(self, candidate: Mapping[str, Value]) -> dict[str, Argument]:
-        """The action's arguments for a candidate, in the device's units."""
+    def arguments(
+        self, candidate: Mapping[str, Value], structures: Mapping[str, Any] = _NO_STRUCTURES
+    ) -> dict[str, Argument]:
+        """The action's arguments for a candidate, in the device's units; of a crystal, where the device wants one, the
+        record that `structures` has under its id. Raises KeyError where that has none."""
         out: dict[str, Argument] = dict(self.fixed)
         for name, (parameter, conversion) in self.varied.items():
             value = candidate[parameter]
-            if isinstance(value, bool | str):
+            if self.spec.parameters[name].kind == "structure":
+                out[name] = structures[str(value)]
+            elif isinstance(value, bool | str):
                 out[name] = value
             elif name in self.integers:
                 out[name] = round(conversion(value))
@@ -65,6 +86,14 @@ class BoundCampaign:
     campaign: Campaign
     laboratory: Laboratory
     steps: tuple[BoundStep, ...]
+    loops: Mapping[str, BoundCampaign] = field(
+        default_factory=dict
+    )  # those beside the main one, each by itself
+    pools: tuple[Pool, ...] = ()  # of its materials, as they were bound; a log holds them by their digests
+
+    def of(self, loop: str) -> BoundCampaign:
+        """The part of one loop; the main one is the campaign itself."""
+        return self.loops[loop] if loop else self
 
 
 @dataclass
@@ -72,12 +101,14 @@ class _Faults:
     source: str
     document: Document | None
     places: Mapping[str, int]  # step id -> its place in the recipe
-    found: list[Fault] = field(default_factory=list)
+    base: tuple[str | int, ...]  # where that recipe stands
+    found: list[Fault]
 
     def add(self, code: str, step: Step, what: str, message: str, cure: str = "") -> None:
         """A fault of a step, at its line of the file: `what` is the dotted path below the step."""
-        at: tuple[str | int, ...] = ("recipe", self.places[step.id], *what.split("."))
-        self.at(code, at, f"recipe[{step.id}].{what}", message, cure)
+        at: tuple[str | int, ...] = (*self.base, "recipe", self.places[step.id], *what.split("."))
+        path = ".".join(map(str, (*self.base, f"recipe[{step.id}]", what)))
+        self.at(code, at, path, message, cure)
 
     def at(self, code: str, place: tuple[str | int, ...], path: str, message: str, cure: str) -> None:
         """A fault at any place of the file; without its text (a campaign from the log) it has no line."""
@@ -94,21 +125,27 @@ def bind_campaign(
 
     `source` is the file's name and `document` its text with positions, for the faults.
     """
-    faults = _Faults(source, document, {step.id: i for i, step in enumerate(campaign.recipe)})
-    _check_limits(campaign, laboratory, faults)
-    steps = [
-        s for step in campaign.recipe if (s := _bind_step(step, campaign, laboratory, faults)) is not None
-    ]
-    if faults.found:
-        raise CampaignError(faults.found)
-    return BoundCampaign(campaign, laboratory, tuple(steps))
+    found: list[Fault] = []
+    parts = {}
+    for loop, its in {"": campaign, **{loop.name: loop.of(campaign) for loop in campaign.loops}}.items():
+        base = ("loops", loop) if loop else ()
+        places = {step.id: i for i, step in enumerate(its.recipe)}
+        faults = _Faults(source, document, places, base, found)
+        steps = [s for step in its.recipe if (s := _bind_step(step, its, laboratory, faults)) is not None]
+        parts[loop] = BoundCampaign(its, laboratory, tuple(steps))
+    _check_limits(campaign, laboratory, _Faults(source, document, {}, (), found))
+    if found:
+        raise CampaignError(found)
+    main = parts.pop("")
+    return replace(main, loops=parts)
 
 
 def _check_limits(campaign: Campaign, laboratory: Laboratory, faults: _Faults) -> None:
     """A limit with a misspelt argument would limit nothing, and nobody would know."""
     for limit in campaign.limits:
         found: set[str] = set()
-        for step in filter(limit.covers, campaign.recipe):
+        steps = [*campaign.recipe, *(step for loop in campaign.loops for step in loop.recipe)]
+        for step in filter(limit.covers, steps):
             device = laboratory.devices.get(step.device)
             action = None if device is None else device.spec.actions.get(step.verb)
             found |= {limit.argument} if action is None else set(action.parameters)  # said elsewhere
@@ -176,6 +213,13 @@ def _vary(
     where = f"with.{name}"
     if isinstance(parameter, Categorical):
         _check_words(step, where, declared, parameter.choices, faults)
+        return Affine()
+    if isinstance(parameter, Material):
+        if declared.kind not in ("structure", "text", "choice"):
+            wants = f"wants a {declared.kind} and ${parameter.name} is a crystal"
+            faults.add(
+                "E306", step, where, wants, "give it to a device that takes a structure, or its id as text"
+            )
         return Affine()
     if isinstance(parameter, Fixed) or declared.kind not in ("number", "integer"):
         faults.add("E306", step, where, f"wants a {declared.kind} and ${parameter.name} is a number")

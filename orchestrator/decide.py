@@ -33,6 +33,7 @@ class Ask:
     n_told: int  # results that the log held then
     diagnose: bool
     n_experiments: int | None = None  # at most so many, replicates of a candidate counted; None: one for each
+    loop: str = ""  # the loop that asks; empty: the main one
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,18 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
         return decision
     # Before any action: of an overrun budget not one more experiment is begun. Those that began go on to their
     # end: what they cost is spent, what they measure is not yet known.
-    overrun = rules.budget_overrun(state, bound.campaign)
+    overrun = rules.budget_overrun(state.of(""), bound.campaign)
     if overrun is not None and state.campaign in (Campaign.OPEN, Campaign.WAITING):
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {overrun}"}))
         return decision
     _actions(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
-        _plan(state, bound.campaign, decision)
+        _plan(state.of(""), bound.campaign, decision)
+        for loop, its in bound.loops.items():
+            if decision.events or decision.effects:  # one question at a time
+                break
+            if loop not in state.loops_ended:
+                _plan_beside(state.of(loop), its.campaign, decision)
     return decision
 
 
@@ -94,13 +100,13 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
             case Experiment.PROPOSED if ending:
                 yield _cancelled(experiment, state.reason)
             case Experiment.PROPOSED:
-                yield _admit(experiment, bound)
+                yield _admit(experiment, bound.of(experiment.loop))
             case Experiment.QUEUED if ending:
                 yield _cancelled(experiment, state.reason)
             case Experiment.HELD:
                 yield from _settled(experiment, state)
             case Experiment.RUNNING:
-                yield from _run_on(experiment, state, bound, state.aborted)
+                yield from _run_on(experiment, state, bound.of(experiment.loop), state.aborted)
 
 
 def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
@@ -110,8 +116,13 @@ def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
     except RuleError as fault:
         faults = [f"it cannot be judged: {fault}"]
     for step in bound.steps:
-        if not faults and (reason := guard.beyond(step, step.arguments(experiment.candidate))) is not None:
-            faults = [reason]
+        if faults:
+            break
+        try:
+            reason = guard.beyond(step, step.arguments(experiment.candidate, experiment.structures))
+        except KeyError as missing:
+            reason = f"{step.step.device}: nobody said what the crystal {missing} is"
+        faults = [reason] if reason is not None else []
     if faults:
         return Event(experiment.id, "experiment.rejected", {"reason": "; ".join(faults)})
     return Event(experiment.id, "experiment.queued", {})
@@ -193,7 +204,7 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
             continue
         if experiment.state is Experiment.QUEUED and not around.may_begin:
             continue
-        step = bound.steps[experiment.step]
+        step = bound.of(experiment.loop).steps[experiment.step]
         device = step.step.device
         if device in taken or guard.closed(state, device, experiment.id) is not None:
             continue
@@ -208,7 +219,7 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
 def _intend(experiment: ExperimentState, step: BoundStep, state: LabState, bound: BoundCampaign) -> Event:
     attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
     wall = bound.laboratory.file.clock == "wall"
-    arguments = step.arguments(experiment.candidate)
+    arguments = step.arguments(experiment.candidate, experiment.structures)
     body = {
         "experiment": experiment.id,
         "step": experiment.step,
@@ -259,8 +270,25 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
             state.n_told,
             rules.needs_diagnosis(state, campaign),
             n,
+            state.loop,
         )
         decision.effects.append(ask)
+
+
+def _plan_beside(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
+    """The same for a loop beside the main one, whose end is not the campaign's."""
+    in_hand = any(e.state is not Experiment.HELD for e in state.live.values())
+    ended = rules.budget_overrun(state, campaign)
+    if ended is None and not in_hand:
+        ended = rules.budget_used(state, campaign)
+    if ended is None and not in_hand:
+        _plan(state, campaign, decision)
+        if any(event.kind == "campaign.ending" for event in decision.events):
+            ended = next(e.body["reason"] for e in decision.events if e.kind == "campaign.ending")
+            decision.events.clear()
+    if ended is not None:
+        body = {"loop": state.loop, "reason": ended}
+        decision.events.append(Event(f"loop/{state.loop}", "loop.ended", body))
 
 
 def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Event:
@@ -273,4 +301,6 @@ def _enter(index: int, state: LabState, campaign: CampaignFile, rule: str) -> Ev
         "rule": rule,
         "lab_s": state.lab_elapsed_s,
     }
+    if state.loop:
+        return Event(f"phase/{state.loop}/{index}", "phase.entered", body | {"loop": state.loop})
     return Event(f"phase/{index}", "phase.entered", body)

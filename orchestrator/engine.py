@@ -219,7 +219,7 @@ class Engine:
             if not answer.done():
                 answer.set_result(None)
         if len(self.state.phases) > n_phases:
-            self._timetable.phase(self.bound.campaign, self.state)
+            self._timetable.phases(self.bound.campaign, self.state)
         for effect in effects:
             self._carry_out(effect)
         self._watch(self.state)
@@ -242,7 +242,8 @@ class Engine:
                 return events
             case Advice():
                 self._asking = False
-                return self.adviser.events(stimulus, self.state, self.bound.campaign)
+                loop = stimulus.ask.loop
+                return self.adviser.events(stimulus, self.state, self.bound.of(loop).campaign)
             case Posted():
                 self._refuse_what_is_being_asked(stimulus.command)
                 return obey(self.state, stimulus.command)
@@ -334,7 +335,7 @@ class Engine:
         self._inbox.put_nowait(fate)
 
     async def _advise(self, ask: Ask, asked: Mapping[str, Any]) -> None:
-        self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.campaign))
+        self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.of(ask.loop).campaign))
 
     def _rest(self, action: ActionState) -> None:
         """A busy device is not asked again at once."""

@@ -30,6 +30,8 @@ CODES: dict[str, str] = {
     "E512": "another engine holds the log",
     "E513": "simulated and real data never meet",
     "E514": "a file that cannot be written",
+    "E515": "a pool of structures that is gone, or another than the campaign began with",
+    "E516": "a source of structures that cannot be read",
     "E520": "a backtest in a laboratory that is no replay of a table",
     "E521": "a backtest without a table of allowed rows that were measured",
     "E522": "a backtest of objectives by which rows cannot be ranked",

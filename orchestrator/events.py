@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "engine.started": "an engine took the log over under a new epoch",
     "engine.stopped": "the engine let go of the log in good order",
     "phase.entered": "a phase of the plan began, and the rule that opened it",
+    "loop.ended": "a loop beside the main one ended, and why; the campaign goes on",
     "model.diagnosed": "what the surrogate says of its own calibration and error",
     "model.gated": "the gate of a phase was found shut: after how many results, why, and what happened instead",
     "experiment.proposed": "the planner, or its fall-back, asked for a candidate, with why",

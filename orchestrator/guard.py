@@ -15,6 +15,7 @@ KINDS: Mapping[str, tuple[type, ...]] = {
     "choice": (str,),
     "text": (str,),
     "flag": (bool,),
+    "structure": (Mapping,),
 }
 
 
@@ -26,7 +27,7 @@ def beyond(step: BoundStep, arguments: Mapping[str, Argument]) -> str | None:
             isinstance(value, bool) and declared.kind != "flag"
         ):
             return f"{step.step.device}.{name}: a {declared.kind} is wanted, got {value!r}"
-        if isinstance(value, bool | str):
+        if isinstance(value, bool | str | Mapping):
             if declared.kind == "choice" and value not in declared.choices:
                 return f"{step.step.device}.{name}: {value!r} is none of {', '.join(declared.choices)}"
             continue

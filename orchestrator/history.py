@@ -16,6 +16,7 @@ from orchestrator.records import (
     EventRecord,
     ExperimentRecord,
     GateRecord,
+    LoopRecord,
     NearestRecord,
     PhaseRecord,
     ProposalRecord,
@@ -35,34 +36,19 @@ def read_records(path: Path) -> Records:
 
 def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
     """The records of a state, with the events that made it."""
-    opened = state.opened
+    opened, main = state.opened, state.of("")
+    campaign = Campaign.from_json(opened["campaign"])
     gates, diagnoses = _of_the_model(events)
     return Records(
-        campaign=Campaign.from_json(opened["campaign"]),
+        campaign=campaign,
         fingerprint=opened["fingerprint"],
         lab=opened["lab"]["name"],
         reality=opened["reality"],
         state=str(state.campaign),
         reason=state.reason,
         versions=opened["versions"],
-        phases=[PhaseRecord(p.index, p.mode, p.method, p.entered_after, p.rule) for p in state.phases],
-        experiments=tuple(
-            ExperimentRecord(
-                id=e.id,
-                number=e.number,
-                state=str(e.state),
-                candidate=e.candidate,
-                proposal=_proposal(e.proposal),
-                values=e.values,
-                proposed_at=e.proposed_at,
-                started_at=e.started_at,
-                ended_at=e.ended_at,
-                lab_began_s=e.lab_began_s,
-                lab_ended_s=e.lab_ended_s,
-                failure=e.failure,
-            )
-            for e in state.experiments.values()
-        ),
+        phases=_phases(main),
+        experiments=_experiments(main),
         actions=tuple(
             ActionRecord(
                 id=a.id,
@@ -83,6 +69,41 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         lab_elapsed_s=state.lab_elapsed_s,
         gates=gates,
         diagnoses=diagnoses,
+        loops=[
+            LoopRecord(
+                loop.name,
+                _phases(state.of(loop.name)),
+                _experiments(state.of(loop.name)),
+                state.loops_ended.get(loop.name),
+            )
+            for loop in campaign.loops
+        ],
+    )
+
+
+def _phases(state: LabState) -> list[PhaseRecord]:
+    return [PhaseRecord(p.index, p.mode, p.method, p.entered_after, p.rule) for p in state.phases]
+
+
+def _experiments(state: LabState) -> tuple[ExperimentRecord, ...]:
+    return tuple(
+        ExperimentRecord(
+            id=e.id,
+            number=e.number,
+            state=str(e.state),
+            candidate=e.candidate,
+            proposal=_proposal(e.proposal),
+            values=e.values,
+            proposed_at=e.proposed_at,
+            started_at=e.started_at,
+            ended_at=e.ended_at,
+            lab_began_s=e.lab_began_s,
+            lab_ended_s=e.lab_ended_s,
+            failure=e.failure,
+            loop=e.loop,
+            structures=e.structures,
+        )
+        for e in state.experiments.values()
     )
 
 
@@ -95,11 +116,14 @@ def _proposal(why: Mapping[str, Any]) -> ProposalRecord:
 
 
 def _of_the_model(events: tuple[EventRecord, ...]) -> tuple[list[GateRecord], list[DiagnosisRecord]]:
-    """When gates were found shut, and what the model said of itself, with the place of each among the proposals."""
+    """When gates were found shut, and what the main loop's model said of itself, with the place of each among the
+    proposals."""
     gates, diagnoses = [], []
     phase = after = 0
     for event in events:
         body = event.body
+        if body.get("loop"):
+            continue
         if event.kind == "phase.entered":
             phase = body["index"]
         elif event.kind == "experiment.proposed":

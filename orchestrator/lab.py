@@ -6,7 +6,7 @@ The same events give the same state, in a running engine, after a restart and in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -62,6 +62,8 @@ class ExperimentState:
     lab_began_s: float | None = None
     lab_ended_s: float | None = None
     story: list[str] = field(default_factory=list)
+    loop: str = ""  # the loop that asked for it; empty: the main one
+    structures: Mapping[str, Any] = field(default_factory=dict)  # id -> record of the crystals it is about
 
     @property
     def over(self) -> bool:
@@ -79,6 +81,17 @@ class PhaseState:
     entered_after: int
     rule: str
     at: str
+    loop: str = ""
+
+
+@dataclass
+class Said:
+    """What the model of one loop said of itself last, and with how many results."""
+
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    diagnosed_at_n: int = -1
+    gated_at_n: int = -1  # results there were when the gate of a phase was last found shut
+    gate: str = ""  # why it was
 
 
 @dataclass
@@ -100,10 +113,10 @@ class LabState:
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)  # device -> why its host does not answer
     phases: list[PhaseState] = field(default_factory=list)
-    diagnostics: Mapping[str, Any] = field(default_factory=dict)
-    diagnosed_at_n: int = -1
-    gated_at_n: int = -1  # results there were when the gate of a phase was last found shut
-    gate: str = ""  # why it was
+    said: dict[str, Said] = field(default_factory=dict)  # loop -> what its model said
+    loops_ended: dict[str, str] = field(default_factory=dict)  # loop beside the main one -> why it ended
+    loop: str = ""  # whose view this is
+    several: bool = False  # loops beside the main one have begun
     commands: set[str] = field(default_factory=set)
     n_told: int = 0  # experiments that taught the planner something (a value, or that they cannot be made)
     n_failed: int = 0  # failures that the budget counts
@@ -111,6 +124,30 @@ class LabState:
     lab_origin_s: float | None = None  # lab time at which the first action began
     lab_elapsed_s: float = 0.0
     story: list[str] = field(default_factory=list)
+
+    def of(self, loop: str) -> LabState:
+        """The state as one loop sees it: its own experiments, phases and results, all else as it is.
+
+        A campaign of one loop is seen whole at no cost; otherwise what is counted is counted anew.
+        """
+        if not loop and not self.several:
+            return self
+        mine = {key: e for key, e in self.experiments.items() if e.loop == loop}
+        return replace(
+            self,
+            loop=loop,
+            experiments=mine,
+            live={key: e for key, e in self.live.items() if e.loop == loop},
+            ended=[e for e in self.ended if e.loop == loop],
+            phases=[phase for phase in self.phases if phase.loop == loop],
+            n_told=sum(map(_told, mine.values())),
+            n_failed=sum(e.state is lifecycle.Experiment.FAILED for e in mine.values()),
+        )
+
+    @property
+    def model(self) -> Said:
+        """What the model of this loop said last."""
+        return self.said.get(self.loop, _NOTHING_SAID)
 
     @property
     def doubts(self) -> list[ActionState]:
@@ -129,6 +166,9 @@ class LabState:
     def measured(self) -> list[ExperimentState]:
         """Experiments with all their objectives, in the order of proposing."""
         return [e for e in self.experiments.values() if e.state is lifecycle.Experiment.MEASURED]
+
+
+_NOTHING_SAID = Said()
 
 
 def fold(events: Iterable[EventRecord]) -> LabState:
@@ -157,17 +197,31 @@ def _engine(state: LabState, event: EventRecord) -> None:
 
 def _phase(state: LabState, event: EventRecord) -> None:
     b = event.body
+    state.several |= bool(b.get("loop"))
     state.phases.append(
-        PhaseState(b["index"], b["mode"], b["method"], b["entered_after"], b["rule"], event.at)
+        PhaseState(
+            b["index"], b["mode"], b["method"], b["entered_after"], b["rule"], event.at, b.get("loop", "")
+        )
     )
 
 
 def _model(state: LabState, event: EventRecord) -> None:
+    said = state.said.setdefault(event.body.get("loop", ""), Said())
     if event.kind == "model.gated":
-        state.gated_at_n, state.gate = event.body["n_told"], event.body["reason"]
+        said.gated_at_n, said.gate = event.body["n_told"], event.body["reason"]
         return
-    state.diagnostics = event.body["diagnostics"]
-    state.diagnosed_at_n = event.body["n_told"]
+    said.diagnostics = event.body["diagnostics"]
+    said.diagnosed_at_n = event.body["n_told"]
+
+
+def _loop(state: LabState, event: EventRecord) -> None:
+    state.loops_ended[event.body["loop"]] = event.body["reason"]
+
+
+def _told(experiment: ExperimentState) -> bool:
+    """Whether it taught the planner something: a value, or that it cannot be made."""
+    infeasible = experiment.failure is not None and experiment.failure[0] == "infeasible"
+    return experiment.over and (bool(experiment.values) or infeasible)
 
 
 def _experiment(state: LabState, event: EventRecord) -> None:
@@ -187,6 +241,8 @@ def _experiment(state: LabState, event: EventRecord) -> None:
             proposal=body["proposal"],
             state=after,
             proposed_at=event.at,
+            loop=body.get("loop", ""),
+            structures=body.get("structures", {}),
         )
         state.experiments[known.id] = state.live[known.id] = known
     known.state = after
@@ -197,13 +253,12 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         known.ended_at = event.at
         del state.live[known.id]
         state.ended.append(known)
-    infeasible = body.get("attribution") == "infeasible"
-    state.n_told += known.over and (event.kind == "experiment.measured" or infeasible or bool(known.values))
     if "attribution" in body:
         known.failure = (body["attribution"], body["reason"])
         state.n_failed += 1
     elif event.kind == "experiment.cancelled":
         known.failure = ("cancelled", body["reason"])
+    state.n_told += _told(known)
 
 
 def _action(state: LabState, event: EventRecord) -> None:
@@ -284,6 +339,7 @@ _FOLDS = {
     "action": _action,
     "measurement": _measurement,
     "device": _device,
+    "loop": _loop,
     "brain": _brain,
     "command": _command,
 }

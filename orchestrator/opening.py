@@ -19,6 +19,7 @@ from orchestrator import control
 from orchestrator.advice import Adviser
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.brain.client import Brain
+from orchestrator.crystals import Crystals
 from orchestrator.decide import CAMPAIGN
 from orchestrator.engine import Engine
 from orchestrator.errors import Refused
@@ -36,6 +37,8 @@ VERSIONED = (
     "torch",
     "botorch",
     "gpytorch",
+    "torch-geometric",
+    "pymatgen",
     "numpy",
     "scipy",
     "pydantic",
@@ -63,6 +66,7 @@ def open_campaign(path: Path, bound: BoundCampaign) -> None:
             "versions": {"python": platform.python_version(), **_versions()},
         }
         numbering = Numbering(0, store.take_over(), {})
+        Crystals(path.parent).keep(bound.pools)
         store.append([numbering.place(Event(CAMPAIGN, "campaign.opened", body, actor="operator"))])
     finally:
         store.close()
@@ -115,7 +119,10 @@ async def conduct(
         check_arming(laboratory, armed)
         bound = bind_campaign(Campaign.from_json(state.opened["campaign"]), laboratory)
         hands = Hands(host_specs(laboratory, path.parent, sockets(path), linger_s=linger_s))
-        adviser = Adviser(Brain(path.parent / "brain.log"))
+        crystals = Crystals(path.parent)
+        for material in bound.campaign.space.materials:
+            crystals.rows(material)  # a pool that is gone is better missed before the first experiment
+        adviser = Adviser(Brain(path.parent / "brain.log"), crystals=crystals)
         engine = Engine(store, state, bound, hands, adviser, wait_for_people=wait_for_people, watch=watch)
         _obey_signals(engine, tell)
         server = await control.serve(path, engine.post)

@@ -23,7 +23,8 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
     match fate.verdict:
         case "ended":
             assert fate.outcome is not None
-            return list(_ended(action, fate, fate.outcome, bound))
+            its = bound.of(state.experiments[action.experiment].loop)
+            return list(_ended(action, fate, fate.outcome, its))
         case "not done":
             return [Event(action.id, "action.not_done", {"reason": fate.reason}, actor=fate.by)]
         case "refused" if action.state == "intended":
@@ -38,9 +39,11 @@ def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampai
     times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if fate.by == "host" else {}
     if outcome.status == "failed":
         body = {"attribution": str(outcome.attribution or "instrument"), "reason": outcome.reason, **times}
+        body |= {"record": outcome.record} if outcome.record else {}
         yield Event(action.id, "action.failed", body, actor=fate.by)
         return
-    yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times}, actor=fate.by)
+    kept = {"record": outcome.record} if outcome.record else {}
+    yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)
     step = bound.steps[action.step]
     for name, gift in step.gives.items():
         yield _measured(action, name, gift, outcome.readings.get(gift.reading), bound)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from campaigns.load import load_with_document
+from campaigns.pool import shipped_pool
 from drivers.lab import LabFile
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.errors import Refused
 from orchestrator.labfile import Laboratory, bind_lab, read_lab
+from orchestrator.pools import pool_of
 
 
 def prepare(
@@ -18,13 +21,20 @@ def prepare(
     lab_file: Path | None = None,
     overrides: Sequence[str] = (),
     tables: Mapping[str, Path] | None = None,
+    materials: Mapping[str, str] | None = None,
 ) -> BoundCampaign:
-    """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device."""
+    """Read and check a campaign and its laboratory. Raises CampaignError or `Refused`; touches no device.
+
+    `tables` binds names to CSV files, `materials` names to sources of structures (`orchestrator.pools`).
+    """
     tables = tables or {}
-    campaign, text = load_with_document(source, overrides=overrides, tables=tables)
+    pools = {name: pool_of(name, each) for name, each in (materials or {}).items()}
+    campaign, text = load_with_document(source, overrides=overrides, tables=tables, pools=pools)
     file, document, lab_source = read_lab(campaign.lab, lab_file)
     laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
-    return bind_campaign(campaign, laboratory, source=text.file, document=text)
+    bound = bind_campaign(campaign, laboratory, source=text.file, document=text)
+    used = [pools.get(material.pool) or shipped_pool(material.pool) for material in campaign.space.materials]
+    return replace(bound, pools=tuple(used))
 
 
 def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:

@@ -47,7 +47,8 @@ class ProposalRecord:
     What follows is empty or None in logs older than it: `predictions` are the (mean, sd) of every reading that is
     modelled, each in its own unit; `sensitivity` says, per free parameter, by how much (one standard deviation, in the
     first objective's unit) the predicted mean changes when it alone is varied; `feasible` is the probability that the
-    experiment comes to a result and keeps the outcome constraints; `cost` is in the campaign's unit of cost.
+    experiment comes to a result and keeps the outcome constraints; `cost` is in the campaign's unit of cost; `material`
+    is what the planner said of the crystal: where it comes from, what the networks expect of it.
     """
 
     mode: str
@@ -67,11 +68,13 @@ class ProposalRecord:
     sensitivity: Mapping[str, float] = field(default_factory=dict)
     feasible: float | None = None
     cost: float | None = None
+    material: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ExperimentRecord:
-    """One candidate's life. `number` counts from 1 as proposed; `failure` is (attribution, reason)."""
+    """One candidate's life. `number` counts from 1 as proposed, in all loops; `failure` is (attribution, reason);
+    `structures` are the records of the crystals it is about, by id."""
 
     id: str
     number: int
@@ -85,6 +88,18 @@ class ExperimentRecord:
     lab_began_s: float | None
     lab_ended_s: float | None
     failure: tuple[str, str] | None
+    loop: str = ""
+    structures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoopRecord:
+    """A loop beside the main one: its phases and experiments, and why it ended (None while it goes on)."""
+
+    name: str
+    phases: Sequence[PhaseRecord]
+    experiments: tuple[ExperimentRecord, ...]
+    ended: str | None
 
 
 @dataclass(frozen=True)
@@ -164,7 +179,10 @@ class DiagnosisRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory."""
+    """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory.
+
+    Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others.
+    """
 
     campaign: Campaign
     fingerprint: str
@@ -180,3 +198,4 @@ class Records:
     lab_elapsed_s: float
     gates: Sequence[GateRecord] = ()
     diagnoses: Sequence[DiagnosisRecord] = ()
+    loops: Sequence[LoopRecord] = ()

@@ -7,13 +7,18 @@ from itertools import takewhile
 from campaigns.campaign import Campaign, Phase, Until
 from campaigns.plan import Turn
 from orchestrator import standing
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import ExperimentState, LabState, PhaseState
 from orchestrator.lifecycle import Experiment
 
 # Of fewer results, 90 % intervals are not expected to miss even one: their coverage says nothing yet.
 FEWEST_FOR_COVERAGE = 10
 # A rejected candidate costs no budget; a planner that proposes nothing else must not go on for ever.
 REFUSED_IN_A_ROW = 100
+
+
+def phase_timer(phase: PhaseState) -> str:
+    """The name of the timer that ends a phase."""
+    return f"phase-{phase.loop}{'-' if phase.loop else ''}{phase.index}-timeout"
 
 
 def in_phase(state: LabState, index: int) -> list[ExperimentState]:
@@ -33,7 +38,7 @@ def phase_over(state: LabState, campaign: Campaign) -> str | None:
     if phase.bound is not None and len(asked) >= phase.bound:
         word = "experiments" if phase.experiments is not None else "at most"
         return f"{current.mode} had its {len(asked)} experiments ({word}: {phase.bound})"
-    timer = f"phase-{current.index}-timeout@"
+    timer = f"{phase_timer(current)}@"
     if phase.timeout_s is not None and any(key.startswith(timer) for key in state.commands):
         return f"{current.mode} was on for its {phase.timeout_s:g} s"
     return _until(state, campaign, phase, asked)
@@ -52,9 +57,11 @@ def _until(state: LabState, campaign: Campaign, phase: Phase, asked: list[Experi
     if until.stalled_for is not None:
         since = stalled(state, campaign, asked)
         if since >= until.stalled_for:
-            better = "more hypervolume" if campaign.goal == "pareto" else "a better one"
+            better = {"pareto": "more hypervolume", "hull": "a new stable phase"}.get(
+                campaign.goal, "a better one"
+            )
             return f"{since} experiments without {better} (stalled_for: {until.stalled_for})"
-    return _about_the_model(until, state) if state.diagnosed_at_n == state.n_told else None
+    return _about_the_model(until, state) if state.model.diagnosed_at_n == state.n_told else None
 
 
 def _reached(wanted: float, state: LabState, campaign: Campaign) -> str | None:
@@ -79,7 +86,7 @@ def _reached(wanted: float, state: LabState, campaign: Campaign) -> str | None:
 
 def _about_the_model(until: Until, state: LabState) -> str | None:
     """Rules on what the model says of itself, all its results told."""
-    said = state.diagnostics
+    said = state.model.diagnostics
     coverage, enough = said.get("coverage_90"), said.get("n", 0) >= FEWEST_FOR_COVERAGE
     if until.calibrated is not None and enough and coverage is not None and coverage >= until.calibrated:
         return f"90 % intervals cover {100 * coverage:.0f} % leave-one-out (calibrated: {until.calibrated:g})"
@@ -131,7 +138,7 @@ def needs_diagnosis(state: LabState, campaign: Campaign) -> bool:
             until.value_below_cost,
         )
     )
-    return about_model and state.diagnosed_at_n != state.n_told
+    return about_model and state.model.diagnosed_at_n != state.n_told
 
 
 def stalled(state: LabState, campaign: Campaign, asked: list[ExperimentState]) -> int:

@@ -7,13 +7,19 @@ goals over several are those of `surrogates.goals`, so that the planner and the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from campaigns.campaign import Campaign
 from orchestrator.records import MeasuredValue
 
 if TYPE_CHECKING:
     from surrogates.encode import Array
+
+
+MANY = ("pareto", "hull")  # goals that seek a set
+ON_THE_HULL = (
+    5e-5  # eV per atom: no further off counts as on it, as in GNoME's release (Merchant et al., 2023)
+)
 
 
 class Judged(Protocol):
@@ -42,13 +48,13 @@ def scores(experiments: Sequence[Judged], campaign: Campaign) -> list[float]:
     """One number for each measured experiment, larger is better: the value itself (negated to minimise), minus the
     distance from a target, the overall desirability, or the place in the hierarchy.
 
-    Raises ValueError for a Pareto front, which has no such number."""
+    Raises ValueError for a Pareto front and for the convex hull, which have no such number."""
     objectives = campaign.objectives
     if campaign.goal == "single":
         one = objectives[0]
         return [one.gain(experiment.values[one.name].value) for experiment in experiments]
-    if campaign.goal == "pareto":
-        raise ValueError("a Pareto front has no single score")
+    if campaign.goal in MANY:
+        raise ValueError("a set of results has no single score")
     if not experiments:
         return []
     # numpy only where several objectives are sought: the engine starts without it otherwise.
@@ -65,8 +71,9 @@ def scores(experiments: Sequence[Judged], campaign: Campaign) -> list[float]:
 
 
 def best_of(experiments: Sequence[E], campaign: Campaign) -> E | None:
-    """The best measured experiment, the first of equals; None of a Pareto front and where nothing is measured."""
-    if not experiments or campaign.goal == "pareto":
+    """The best measured experiment, the first of equals; None of a Pareto front, of a convex hull and where nothing is
+    measured."""
+    if not experiments or campaign.goal in MANY:
         return None
     ranked = scores(experiments, campaign)
     kept = [keeps_constraints(experiment, campaign) for experiment in experiments]
@@ -99,6 +106,8 @@ def hypervolume_of(experiments: Sequence[Judged], campaign: Campaign) -> float |
 
 def last_better(experiments: Sequence[Judged], campaign: Campaign) -> int:
     """Number of the last experiment that made the results better; 0 where none did."""
+    if campaign.goal == "hull":
+        return max((e.number for e in experiments if is_hit(e, campaign)), default=0)
     if campaign.goal != "pareto":
         best = best_of(experiments, campaign)
         return 0 if best is None else best.number
@@ -112,10 +121,28 @@ def last_better(experiments: Sequence[Judged], campaign: Campaign) -> int:
 
 def improves(earlier: Sequence[E], experiment: E, campaign: Campaign) -> bool:
     """Whether a measured experiment made the results better than those `earlier` ones."""
+    if campaign.goal == "hull":
+        return is_hit(experiment, campaign)
     every = [*earlier, experiment]
     if campaign.goal != "pareto":
         return best_of(every, campaign) is experiment
     return experiment in front_of(every, campaign)
+
+
+def over_hull(experiment: Judged, campaign: Campaign) -> float | None:
+    """Energy (eV per atom) of a measured crystal over the hull that was known when it was asked for; None where none
+    was known at its composition, as for what was explored."""
+    proposal: Any = getattr(experiment, "proposal", {})
+    material = proposal.get("material", {}) if isinstance(proposal, Mapping) else proposal.material
+    reference = material.get("hull_reference")
+    measured = experiment.values.get(campaign.objectives[0].name)
+    return None if reference is None or measured is None else measured.value - reference
+
+
+def is_hit(experiment: Judged, campaign: Campaign) -> bool:
+    """Whether a measured crystal turned out to be on or below that hull: a new stable phase as far as was known."""
+    over = over_hull(experiment, campaign)
+    return over is not None and over <= ON_THE_HULL
 
 
 def _turned(experiments: Sequence[Judged], campaign: Campaign) -> Array:

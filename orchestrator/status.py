@@ -27,7 +27,7 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
     lab_budget_s       lab time it may use, or null
     proposed_first_at, ended_last_at
     versions           {name: version}
-    goal               single, pareto, desirability or hierarchy
+    goal               single, pareto, desirability, hierarchy or hull
     score              of desirability and hierarchy the best {experiment, number, score, kept,
                        values: {objective: value}, candidate}; null otherwise. Desirability is 0 to 1; the score of a
                        hierarchy only ranks
@@ -40,6 +40,10 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
                        last finding; times: how often a gate was found shut
     context            {parameter: {value, experiment, number} or null}: contexts as last measured
     cost               {unit, spent, phases: [{index, spent}]} where the campaign states costs, or null
+    hull               of hull {judged, hits, rate}: crystals measured of which the hull at their composition was known,
+                       and those that came out on or below it; null otherwise
+    loops              [{name, learns, planned, proposed, measured, failed, open, phase, ended}]: loops beside the main
+                       one; all else is about the main loop but actions, doubts and running
 """
 
 from __future__ import annotations
@@ -48,8 +52,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import standing
 from orchestrator.contexts import as_made
-from orchestrator.records import ActionRecord, Records
+from orchestrator.records import ActionRecord, LoopRecord, Records
 from orchestrator.report.findings import (
     best,
     beyond,
@@ -139,6 +144,8 @@ def summarise(records: Records) -> dict[str, Any]:
         "gate": _gate(records),
         "context": _context(records),
         "cost": _cost(records),
+        "hull": _hull(records),
+        "loops": [_loop(loop, records) for loop in records.loops],
     }
 
 
@@ -260,6 +267,32 @@ def _context(records: Records) -> dict[str, Any]:
             else None
         )
     return found
+
+
+def _hull(records: Records) -> dict[str, Any] | None:
+    if records.campaign.goal != "hull":
+        return None
+    over = [standing.over_hull(e, records.campaign) for e in records.experiments]
+    judged = [value for value in over if value is not None]
+    hits = sum(value <= standing.ON_THE_HULL for value in judged)
+    return {"judged": len(judged), "hits": hits, "rate": hits / len(judged) if judged else None}
+
+
+def _loop(loop: LoopRecord, records: Records) -> dict[str, Any]:
+    written = next(each for each in records.campaign.loops if each.name == loop.name)
+    states = Counter(map(state_of, loop.experiments))
+    over = sum(states[state] for state in ("measured", "failed", "rejected", "cancelled"))
+    return {
+        "name": loop.name,
+        "learns": [reading for reading, _ in written.learns],
+        "planned": written.budget.experiments,
+        "proposed": len(loop.experiments),
+        "measured": states["measured"],
+        "failed": states["failed"],
+        "open": len(loop.experiments) - over,
+        "phase": asdict(loop.phases[-1]) if loop.phases else None,
+        "ended": loop.ended,
+    }
 
 
 def _cost(records: Records) -> dict[str, Any] | None:

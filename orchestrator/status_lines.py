@@ -25,6 +25,13 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         if phase["rule"]:
             found.append(("why", phase["rule"]))
     found += _leading(summary)
+    if (hull := summary["hull"]) is not None and hull["judged"]:
+        share = f"{hull['hits']} of {hull['judged']} labelled ({100 * hull['rate']:.0f} %)"
+        found.append(("new stable", f"{share}, by the hull known when they were asked for"))
+    for loop in summary["loops"]:
+        done = f"{loop['measured']} of {loop['planned']} measured, {loop['failed']} failed"
+        text = f"{done}, for {', '.join(loop['learns'])}"
+        found.append((f"loop {loop['name']}", text + (f"; ended: {loop['ended']}" if loop["ended"] else "")))
     if summary["coverage"]["n"]:
         held = summary["coverage"]
         found.append(

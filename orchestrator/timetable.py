@@ -19,6 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from campaigns.campaign import Campaign, Schedule
 from orchestrator.commands import Command
 from orchestrator.lab import LabState
+from orchestrator.rules import phase_timer
 
 HEARTBEAT_S = 2.0
 
@@ -56,17 +57,17 @@ class Timetable:
                     hour=moment.hour, minute=moment.minute, second=moment.second, timezone=quiet.zone
                 )
                 self._wake(name, trigger)
-        if state.phases:
-            self.phase(campaign, state)
+        self.phases(campaign, state)
         self._scheduler.start()
 
-    def phase(self, campaign: Campaign, state: LabState) -> None:
-        """Set the timer of the phase that is on, counted from when it was entered."""
-        current = state.phases[-1]
-        timeout_s = campaign.plan[current.index].timeout_s
-        if timeout_s is not None:
-            due = datetime.fromisoformat(current.at) + timedelta(seconds=timeout_s)
-            self._wake(f"phase-{current.index}-timeout", DateTrigger(due))
+    def phases(self, campaign: Campaign, state: LabState) -> None:
+        """Set the timer of the phase that is on, of each loop, counted from when it was entered."""
+        plans = {"": campaign.plan, **{loop.name: loop.plan for loop in campaign.loops}}
+        for current in {phase.loop: phase for phase in state.phases}.values():
+            timeout_s = plans[current.loop][current.index].timeout_s
+            if timeout_s is not None:
+                due = datetime.fromisoformat(current.at) + timedelta(seconds=timeout_s)
+                self._wake(phase_timer(current), DateTrigger(due))
 
     def _wake(self, name: str, trigger: CronTrigger | DateTrigger) -> None:
         self._scheduler.add_job(_nothing, trigger, id=name, replace_existing=True)

@@ -40,6 +40,8 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     """
     if request["op"] != "propose":
         raise ValueError(f"op: wanted 'propose', got {request['op']!r}")
+    if "materials" in request:
+        return _about_materials(request)
     planner = _planner(request)
     for row in request["observations"]:
         values = {name: found["value"] for name, found in row["values"].items()}
@@ -60,6 +62,17 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
         "diagnostics": None if diagnostics is None else asdict(diagnostics),
         "gated": gated,
     }
+
+
+def _about_materials(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer about a space with a crystal in it; only then are graph networks loaded."""
+    if request["aim"]["goal"] == "hull":
+        from surrogates.materials.discovery import service as discovery
+
+        return discovery.handle(request)
+    from surrogates.joint import service as joint
+
+    return joint.handle(request)
 
 
 def _gated(gate: dict[str, float] | None, found: Diagnostics) -> str | None:

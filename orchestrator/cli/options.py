@@ -29,6 +29,28 @@ Tables = Annotated[
 ]
 
 
+Materials = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--materials",
+        metavar="NAME=SOURCE",
+        help="Bind a pool the campaign names to structures: a .jsonl(.gz), .cif or POSCAR file, a folder of CIFs, "
+        "a CSV with a cif column, mp:Fe-Li-O, optimade:URL.",
+    ),
+]
+
+
+def materials(given: list[str] | None) -> dict[str, str]:
+    """`NAME=SOURCE` pairs. Raises typer.BadParameter for text that is none."""
+    bound: dict[str, str] = {}
+    for text in given or ():
+        name, equals, source = text.partition("=")
+        if not equals or not name or not source:
+            raise typer.BadParameter(f"wanted NAME=SOURCE, as in fe_li_o=structures.jsonl, got {text!r}")
+        bound[name] = source
+    return bound
+
+
 def tables(given: list[str] | None) -> dict[str, Path]:
     """`NAME=PATH` pairs; a bare PATH is the table called `table`. An existing path may itself hold a '='."""
     bound: dict[str, Path] = {}

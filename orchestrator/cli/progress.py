@@ -25,6 +25,7 @@ from orchestrator import standing
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
 
+_MARKS = {"pareto": "on the front", "hull": "a new stable phase"}
 EVERY_S = 0.2  # a terminal is redrawn no more often than this
 
 
@@ -66,12 +67,14 @@ class Lines:
 
     def watch(self, state: LabState) -> None:
         """Say what is new."""
-        campaign = self._known(state)
+        self._known(state)
         for experiment in state.ended[self._ended :]:
-            self.tell(self._line(experiment, campaign))
+            self.tell(self._line(experiment, self._of(experiment.loop)))
         self._ended = len(state.ended)
         for phase in state.phases[self._phases :]:
-            self.tell(f"phase {phase.index}: {phase.mode} ({phase.method}) because {phase.rule}")
+            self.tell(
+                f"{_in(phase.loop)}phase {phase.index}: {phase.mode} ({phase.method}) because {phase.rule}"
+            )
         self._phases = len(state.phases)
         for action in state.doubts:
             if action.id not in self._doubts:
@@ -92,10 +95,17 @@ class Lines:
             )
             self._ended = len(state.ended)
             self._phases = len(state.phases)
-            self._measured = state.measured()
+            self._measured = state.of("").measured()
             if self._ended:
                 self.tell(f"going on after {self._ended} experiments, epoch {state.epoch}")
         return self._campaign
+
+    def _of(self, loop: str) -> Campaign:
+        """The campaign as one of its loops has it."""
+        assert self._campaign is not None
+        return next(
+            (each.of(self._campaign) for each in self._campaign.loops if each.name == loop), self._campaign
+        )
 
     def close_with(self, state: LabState) -> None:
         """The last words: what was found."""
@@ -107,6 +117,9 @@ class Lines:
         )
         if best is not None:
             self.tell(f"best: {_value(best, campaign)} with {_candidate(best)} ({best.id})")
+        elif campaign.goal == "hull":
+            hits = sum(standing.is_hit(e, campaign) for e in self._measured)
+            self.tell(f"{hits} of them on or below the hull that was known when they were asked for")
         elif front := standing.front_of(self._measured, campaign):
             volume = standing.hypervolume_of(self._measured, campaign)
             self.tell(f"Pareto front of {len(front)} (hypervolume {volume:.4g}):")
@@ -114,13 +127,15 @@ class Lines:
                 self.tell(f"  {experiment.id} {_value(experiment, campaign)}  {_candidate(experiment)}")
 
     def _line(self, experiment: ExperimentState, campaign: Campaign) -> str:
-        start = f"{experiment.id} {experiment.proposal['mode']:8s}"
+        start = f"{experiment.id} {_in(experiment.loop)}{experiment.proposal['mode']:8s}"
         if experiment.state is not Experiment.MEASURED:
             why = ": ".join(experiment.failure) if experiment.failure else ""
             return f"{start} {experiment.state} {why}"
         mark = ""
+        if experiment.loop:
+            return f"{start} {_value(experiment, campaign)}  {_candidate(experiment)}"
         if standing.improves(self._measured, experiment, campaign):
-            mark = "  <- on the front" if campaign.goal == "pareto" else "  <- best so far"
+            mark = f"  <- {_MARKS.get(campaign.goal, 'best so far')}"
         if not standing.keeps_constraints(experiment, campaign):
             mark = "  (beyond an outcome constraint)"
         self._measured.append(experiment)
@@ -157,7 +172,7 @@ class Screen(Lines):
             return
         self._drawn = now
         campaign = self._known(state)
-        self._bar.update(self._task, completed=len(state.ended), total=campaign.budget.experiments)
+        self._bar.update(self._task, completed=len(state.of("").ended), total=campaign.budget.experiments)
         mode = f"{state.phases[-1].mode} ({state.phases[-1].method})" if state.phases else "starting"
         acts = (
             ", ".join(f"{a.device}.{a.verb} [{a.sample}]" for a in list(state.open_actions.values())[:6])
@@ -165,6 +180,8 @@ class Screen(Lines):
         )
         best = standing.best_of(self._measured, campaign)
         found = "none yet" if best is None else _value(best, campaign)
+        if campaign.goal == "hull":
+            found = f"{sum(standing.is_hit(e, campaign) for e in self._measured)} new stable phases"
         if campaign.goal == "pareto":
             found = f"front of {len(standing.front_of(self._measured, campaign))}"
         text = f"mode {mode}   best {found}   lab time {state.lab_elapsed_s / 3600:.2f} h"
@@ -177,6 +194,10 @@ def view(log: Path) -> Lines:
     """The live view where there is a terminal, else plain lines."""
     console = Display(soft_wrap=True)
     return Screen(console, log) if console.is_terminal else Lines(console, log)
+
+
+def _in(loop: str) -> str:
+    return f"{loop}: " if loop else ""
 
 
 def _value(experiment: ExperimentState, campaign: Campaign) -> str:

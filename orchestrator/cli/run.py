@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import LabOption, Set, Store, Tables, existing_log, tables
+from orchestrator.cli.options import LabOption, Materials, Set, Store, Tables, existing_log, materials, tables
 
 Arm = Annotated[
     str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")
@@ -29,11 +29,14 @@ def validate(
     lab: LabOption = None,
     set_: Set = None,
     table: Tables = None,
+    materials_: Materials = None,
 ) -> None:
     """Check a campaign and its laboratory: every fault at once, with file, line and column. Touches no device."""
     from orchestrator.prepare import prepare
 
-    bound = prepare(campaign, lab_file=lab, overrides=set_ or (), tables=tables(table))
+    bound = prepare(
+        campaign, lab_file=lab, overrides=set_ or (), tables=tables(table), materials=materials(materials_)
+    )
     c, lab_file = bound.campaign, bound.laboratory.file
     typer.echo(
         f"{campaign}: valid. {c.name}: {len(c.space.free)} parameters, {len(c.recipe)} steps, "
@@ -56,6 +59,7 @@ def run(
     ] = None,
     set_: Set = None,
     table: Tables = None,
+    materials_: Materials = None,
     arm: Arm = None,
     no_wait: NoWait = False,
 ) -> None:
@@ -67,7 +71,9 @@ def run(
     from orchestrator.prepare import check_arming, prepare
 
     overrides = [*(set_ or ()), *([] if seed is None else [f"seed={seed}"])]
-    bound = prepare(campaign, lab_file=lab, overrides=overrides, tables=tables(table))
+    bound = prepare(
+        campaign, lab_file=lab, overrides=overrides, tables=tables(table), materials=materials(materials_)
+    )
     check_arming(bound.laboratory, arm)
     if store is None:
         path = Path("runs", f"{bound.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}", "log.db").absolute()

@@ -207,7 +207,7 @@ async def test_a_diagnosis_that_ends_the_phase_comes_without_its_proposals() -> 
         Oracle(said(1, diagnostics={"n": 12, "coverage_90": 0.95})), log, asks(log, diagnose=True)
     )
     assert events(advice, log) == ["model.diagnosed"]
-    assert log.state.diagnosed_at_n == 12
+    assert log.state.model.diagnosed_at_n == 12
 
 
 async def test_a_diagnosis_that_does_not_end_it_comes_with_them() -> None:
@@ -227,7 +227,7 @@ async def test_a_diagnosis_is_of_the_results_that_were_in_the_question() -> None
     oracle = Oracle(said(1, diagnostics={"n": 12, "coverage_90": 1.0}))
     advice = await Adviser(oracle).advise(ask, asked, CAMPAIGN)  # type: ignore[arg-type]
     events(advice, log)
-    assert (log.state.diagnosed_at_n, log.state.n_told) == (12, 13)
+    assert (log.state.model.diagnosed_at_n, log.state.n_told) == (12, 13)
     assert rules.needs_diagnosis(log.state, CAMPAIGN) and rules.phase_over(log.state, CAMPAIGN) is None
 
 
@@ -264,7 +264,7 @@ async def test_a_shut_gate_learns_within_the_same_ask_and_says_why() -> None:
     assert kinds == ["model.gated", "experiment.proposed"]
     proposed = list(log.state.experiments.values())[-1]
     assert proposed.proposal["rule"].endswith("gate: 90 % intervals cover 50 %")
-    assert log.state.gate == "90 % intervals cover 50 %"
+    assert log.state.model.gate == "90 % intervals cover 50 %"
 
 
 async def test_a_gate_that_wants_approval_stops_until_a_person_continues() -> None:

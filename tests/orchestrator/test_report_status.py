@@ -48,6 +48,8 @@ KEYS = {
         "gate",
         "context",
         "cost",
+        "hull",
+        "loops",
     ],
     "experiments": ["planned", "proposed", "done", "measured", "failed", "rejected", "cancelled", "open"],
     "phase": ["index", "mode", "method", "entered_after", "rule"],

@@ -106,7 +106,7 @@ async def test_the_timeout_of_a_phase_counts_from_when_it_was_entered(
     assert rules.phase_over(log.state, the_bound.campaign) == "explore was on for its 50 s"
     enter(log, 1, the_bound)
     assert rules.phase_over(log.state, the_bound.campaign) is None
-    timetable.phase(the_bound.campaign, log.state)
+    timetable.phases(the_bound.campaign, log.state)
     await until(lambda: len(posted) == 2)
     assert posted[1].key.startswith("phase-1-timeout@")
 

@@ -263,7 +263,7 @@ class Walk:
     def _may_be_gated(self, ask: Ask) -> bool:
         gate = self.bound.campaign.plan[ask.phase].gate
         return gate is not None and not (
-            gate.otherwise == "approval" and self.state.gated_at_n == self.state.n_told
+            gate.otherwise == "approval" and self.state.model.gated_at_n == self.state.n_told
         )
 
     def _proposal(self) -> dict[str, Any]:
