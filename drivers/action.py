@@ -11,7 +11,7 @@ from drivers.protocol import Action, Reading, Repeat, Testimony
 
 D = TypeVar("D")
 P = ParamSpec("P")
-R = TypeVar("R", bound="Mapping[str, float | Reading] | None")
+R = TypeVar("R", bound="Mapping[str, float | Reading] | Given | None")
 Hook = TypeVar("Hook", bound=Callable[[Any, Action], Awaitable[Testimony]])
 
 
@@ -37,6 +37,24 @@ class Gives:
     at_least: float | None = None
     at_most: float | None = None
     doc: str = ""
+
+
+@dataclass(frozen=True)
+class StructureArgument:
+    """Marks a crystal among a method's arguments: `Annotated[Mapping[str, Any], StructureArgument()]`.
+
+    The method gets the checked record: see `ParameterSpec`.
+    """
+
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a method returns that gives more than numbers: its readings, and a record in JSON types (no NaN)."""
+
+    readings: Mapping[str, float | Reading]
+    record: Mapping[str, Any]
 
 
 class ActionMethod(Generic[D, P, R]):
@@ -92,9 +110,10 @@ def action(
 
     `repeat` says what may be done when nobody saw it end; `takes_s` is the usual duration in lab seconds,
     to which the arguments named in `and_s` (seconds) add: deadlines are made from it;
-    `gives` names every number that comes back and may be left out only where the method returns None. The
-    method's docstring becomes the action's `doc`. Arguments called `sample` and `action` are filled from
-    the request and are no parameters. A method that ends in a known failure raises `ActionFailed`.
+    `gives` names every number that comes back and may be left out only where the method returns None; a method
+    that has more to say than numbers returns `Given(readings, record)`. The method's docstring becomes the action's
+    `doc`. Arguments called `sample` and `action` are filled from the request and are no parameters. A method that
+    ends in a known failure raises `ActionFailed`.
     """
 
     def declare(function: Callable[Concatenate[D, P], Awaitable[R]]) -> ActionMethod[D, P, R]:

@@ -41,6 +41,14 @@ def bind(lab: LabFile) -> Mapping[str, BoundDevice]:
         device = _bind(name, entry, lab, faults)
         if device is not None:
             bound[name] = device
+    for group, members in lab.groups.items():
+        known = [bound[n] for n in members if n in bound]
+        different = [device.name for device in known if device.spec.actions != known[0].spec.actions]
+        if different:
+            message = (
+                f"{different[0]} does not do what {known[0].name} does: a group is of devices that are alike"
+            )
+            faults.append(LabFault(("groups", group), message))
     sharing = {bound[n].host for n in bound if bound[n].driver.needs_world}
     if lab.world is None and sharing:
         needy = ", ".join(n for n in bound if bound[n].driver.needs_world)
@@ -65,7 +73,7 @@ def _bind(name: str, entry: DeviceEntry, lab: LabFile, faults: list[LabFault]) -
     except (DriverNotFound, DriverNotLoaded) as error:
         faults.append(LabFault((*here, "driver"), str(error)))
         return None
-    if driver.simulated != (lab.reality == "simulated"):
+    if not driver.computes and driver.simulated != (lab.reality == "simulated"):
         is_a = "simulates" if driver.simulated else "moves real things"
         faults.append(
             LabFault((*here, "driver"), f"{entry.driver} {is_a} and the laboratory is {lab.reality}")

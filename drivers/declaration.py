@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from drivers.action import ActionMethod, Quantity
+from drivers.action import ActionMethod, Quantity, StructureArgument
 from drivers.arguments import fault
 from drivers.errors import DeclarationError
 from drivers.protocol import ActionSpec, ParameterSpec, Repeat, ResultSpec
@@ -95,6 +95,7 @@ def _parameter(where: str, hint: Any, default: Any) -> ParameterSpec:
     if len(quantities) > 1:
         raise DeclarationError(f"{where}: more than one Quantity")
     quantity = quantities[0] if quantities else None
+    structures = [mark for mark in marks if isinstance(mark, StructureArgument)]
     if base in (float, int):
         if base is float and quantity is None:
             raise DeclarationError(
@@ -113,6 +114,14 @@ def _parameter(where: str, hint: Any, default: Any) -> ParameterSpec:
         )
     elif quantity is not None:
         raise DeclarationError(f"{where}: Quantity belongs to float or int, not to {base!r}")
+    elif structures:
+        if base is not Mapping and get_origin(base) is not Mapping:
+            raise DeclarationError(
+                f"{where}: StructureArgument belongs to Mapping[str, Any], not to {base!r}"
+            )
+        if given is not None:
+            raise DeclarationError(f"{where}: a structure has no default")
+        spec = ParameterSpec(kind="structure", doc=structures[0].doc)
     elif base is bool:
         spec = ParameterSpec(kind="flag", default=given)
     elif base is str:
@@ -123,7 +132,10 @@ def _parameter(where: str, hint: Any, default: Any) -> ParameterSpec:
             raise DeclarationError(f"{where}: the choices of a Literal must be texts, got {choices!r}")
         spec = ParameterSpec(kind="choice", choices=choices, default=given)
     else:
-        wanted = "Annotated[float, Quantity(...)], int, bool, str or Literal['a', 'b']"
+        wanted = (
+            "Annotated[float, Quantity(...)], int, bool, str, Literal['a', 'b'] "
+            "or Annotated[Mapping[str, Any], StructureArgument()]"
+        )
         got = "no annotation" if hint is None else repr(hint)
         raise DeclarationError(f"{where}: wanted {wanted}, got {got}")
     if given is not None and (complaint := fault(spec, given)) is not None:

@@ -24,15 +24,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from drivers.action import Gives, Quantity, action
-from drivers.arguments import checked_arguments, checked_readings
+from drivers.action import Given, Gives, Quantity, StructureArgument, action
+from drivers.arguments import checked_arguments, checked_readings, checked_record
 from drivers.clock import Clock
 from drivers.declaration import Declared, declared_actions
 from drivers.errors import ArgumentRejected, DeclarationError, UnknownVerb
 from drivers.protocol import (
     Action,
     ActionFailed,
-    Argument,
     Attribution,
     DeviceSpec,
     Outcome,
@@ -49,11 +48,13 @@ __all__ = [
     "ActionFailed",
     "Attribution",
     "Driver",
+    "Given",
     "Gives",
     "LabContext",
     "Quantity",
     "Reading",
     "Repeat",
+    "StructureArgument",
     "Testimony",
     "action",
 ]
@@ -84,6 +85,7 @@ class Driver:
         model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     simulated: ClassVar[bool] = False
+    computes: ClassVar[bool] = False  # touches nothing: the same in a simulated and in a real laboratory
     needs_world: ClassVar[bool] = False  # simulates part of a shared world: useless without one
     version: ClassVar[str]
     actions: ClassVar[Mapping[str, Declared]] = {}
@@ -126,7 +128,7 @@ class Driver:
             doc=inspect.cleandoc(cls.__doc__ or ""),
         )
 
-    def check(self, action: Action) -> dict[str, Argument]:
+    def check(self, action: Action) -> dict[str, Any]:
         """The arguments as the method gets them. Raises UnknownVerb, ArgumentRejected; touches nothing."""
         spec = self.spec.actions.get(action.verb)
         if spec is None or action.verb not in self.actions:
@@ -151,17 +153,36 @@ class Driver:
             began_s = clock.now()
             try:
                 returned = await method(**arguments, **{name: filled[name] for name in declared.fills})
-                results = self.spec.actions[action.verb].results
-                readings = checked_readings(f"{self.name}.{action.verb}", returned, results)
+                return self._succeeded(action, returned, began_s)
             except ActionFailed as failure:
                 return Outcome(
                     status="failed",
+                    record=self._kept(action, failure.record),
                     attribution=failure.attribution,
                     reason=failure.reason,
                     began_s=began_s,
                     ended_s=clock.now(),
                 )
-            return Outcome(status="succeeded", readings=readings, began_s=began_s, ended_s=clock.now())
+
+    def _succeeded(self, action: Action, returned: Any, began_s: float) -> Outcome:
+        """What a method returned, checked against what the device declares. Raises ActionFailed."""
+        where = f"{self.name}.{action.verb}"
+        given = returned if isinstance(returned, Given) else Given(returned, {})
+        readings = checked_readings(where, given.readings, self.spec.actions[action.verb].results)
+        return Outcome(
+            status="succeeded",
+            readings=readings,
+            record=checked_record(where, given.record),
+            began_s=began_s,
+            ended_s=self.lab.clock.now(),
+        )
+
+    def _kept(self, action: Action, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The record of a failed act; where it cannot be kept, why, so that the failure itself is told all the same."""
+        try:
+            return checked_record(f"{self.name}.{action.verb}", record)
+        except ActionFailed as failure:
+            return {"lost": failure.reason}
 
     async def testify(self, action: Action) -> Testimony:
         """Ask the device what became of an action that began and was not seen to end."""

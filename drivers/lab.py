@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -73,6 +73,10 @@ class LabFile(LabModel):
     clock: Literal["virtual", "wall"] = "wall"
     world: WorldEntry | None = None
     devices: Mapping[str, DeviceEntry] = Field(min_length=1)
+    # Devices that can stand in for one another, under one name that a recipe may use: whichever is free acts.
+    groups: Mapping[str, Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] = Field(
+        default_factory=dict
+    )
 
     @field_validator("devices")
     @classmethod
@@ -85,6 +89,17 @@ class LabFile(LabModel):
         return devices
 
     @model_validator(mode="after")
+    def _members(self) -> Self:
+        for name, members in self.groups.items():
+            if not _is_name(name) or name in self.devices:
+                raise ValueError(f"a group is named like a device, and unlike every device, not {name!r}")
+            strangers = [member for member in members if member not in self.devices]
+            if strangers or len(set(members)) < len(members):
+                wrong = f"{strangers[0]!r}, which is no device" if strangers else "one twice"
+                raise ValueError(f"the group {name!r} holds {wrong}")
+        return self
+
+    @model_validator(mode="after")
     def _one_reality(self) -> Self:
         if self.reality == "real" and self.world is not None:
             raise ValueError("a real laboratory has no simulated world")
@@ -95,6 +110,10 @@ class LabFile(LabModel):
     def host_of(self, device: str) -> str:
         """The host process that `device` lives in."""
         return self.devices[device].host or device
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The devices that a recipe may mean by `name`: a device itself, those of a group, or none."""
+        return self.groups.get(name, (name,) if name in self.devices else ())
 
     @property
     def hosts(self) -> Mapping[str, tuple[str, ...]]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
 
-Argument = bool | int | float | str
+Scalar = bool | int | float | str
+Argument = Scalar | Mapping[str, Any]  # a mapping is a structure record
+LARGEST_RECORD = 1024 * 1024  # bytes of JSON: a reply is one line, of 4 MiB at most
 
 
 def _storable(text: str) -> str:
@@ -23,6 +25,31 @@ def _storable(text: str) -> str:
 
 # What a device says in words. Undecoded bytes in it (half of a surrogate pair) become '?': no log could hold them.
 Words = Annotated[str, AfterValidator(_storable)]
+
+
+def storable(value: Any) -> Any:
+    """`value` in JSON's own types, words made storable; tuples become lists.
+
+    Raises ValueError naming what JSON cannot hold: an object of another type, a key that is no text, NaN, infinity.
+    """
+    if isinstance(value, str):
+        return _storable(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"wanted finite numbers, got {value}")
+        return float(value)
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    if isinstance(value, Mapping):
+        if strangers := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"wanted keys of text, got {strangers[0]!r}")
+        return {_storable(key): storable(item) for key, item in value.items()}
+    raise ValueError(f"wanted texts, numbers, lists and mappings, got a {type(value).__name__}")
+
+
+Record = Annotated[Mapping[str, Any], AfterValidator(storable)]
 
 
 class Value(BaseModel):
@@ -50,14 +77,18 @@ class Attribution(StrEnum):
 
 
 class ParameterSpec(Value):
-    """One argument of an action. Numbers arrive in `unit` as plain floats; bounds are in the same unit."""
+    """One argument of an action. Numbers arrive in `unit` as plain floats; bounds are in the same unit.
 
-    kind: Literal["number", "integer", "choice", "text", "flag"]
+    A structure arrives as {"lattice": three row vectors, angstrom, "species": an element symbol per site, "frac":
+    fractional coordinates per site}, and may have "magmoms": Bohr magnetons per site.
+    """
+
+    kind: Literal["number", "integer", "choice", "text", "flag", "structure"]
     unit: str = ""
     at_least: float | None = None
     at_most: float | None = None
     choices: tuple[str, ...] = ()
-    default: Argument | None = None
+    default: Scalar | None = None
     doc: str = ""
 
 
@@ -86,7 +117,8 @@ class ActionSpec(Value):
 
     def lasts_s(self, args: Mapping[str, Argument]) -> float:
         """The usual duration, lab seconds, of this action with these arguments."""
-        return self.takes_s + sum(float(args[name]) for name in self.and_s if name in args)
+        seconds = (args[name] for name in self.and_s if name in args)
+        return self.takes_s + sum(float(one) for one in seconds if not isinstance(one, Mapping))
 
 
 class DeviceSpec(Value):
@@ -130,10 +162,15 @@ class Reading(Value):
 
 
 class Outcome(Value):
-    """How an action ended, as the host's journal has it. Times are lab seconds (virtual in a simulated lab)."""
+    """How an action ended, as the host's journal has it. Times are lab seconds (virtual in a simulated lab).
+
+    `record` is what else the action gave, in JSON types without NaN: kept, not interpreted. A failed action may have
+    one: what there was when it ended.
+    """
 
     status: Literal["succeeded", "failed"]
     readings: Mapping[str, Reading] = Field(default_factory=dict)
+    record: Record = Field(default_factory=dict)
     attribution: Attribution | None = None
     reason: Words = ""
     began_s: float = 0.0
@@ -151,9 +188,15 @@ class Testimony(Value):
 
 
 class ActionFailed(Exception):
-    """Raised by a driver when an action ended in a way it knows: nothing is in doubt, the act is over."""
+    """Raised by a driver when an action ended in a way it knows: nothing is in doubt, the act is over.
 
-    def __init__(self, attribution: Attribution, reason: str) -> None:
+    `record`: what there is to keep of it all the same.
+    """
+
+    def __init__(
+        self, attribution: Attribution, reason: str, record: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(reason)
         self.attribution = attribution
         self.reason = reason
+        self.record: Mapping[str, Any] = {} if record is None else record

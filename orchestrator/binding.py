@@ -46,9 +46,13 @@ _NO_STRUCTURES: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class BoundStep:
-    """One step of the recipe, ready to become an action for any candidate."""
+    """One step of the recipe, ready to become an action for any candidate.
+
+    `devices` are those that may do it, whichever is free: one, or the members of a group.
+    """
 
     step: Step
+    devices: tuple[str, ...]
     spec: ActionSpec
     fixed: Mapping[str, Argument]
     varied: Mapping[str, tuple[str, Affine]]  # argument -> parameter, conversion
@@ -146,7 +150,8 @@ def _check_limits(campaign: Campaign, laboratory: Laboratory, faults: _Faults) -
         found: set[str] = set()
         steps = [*campaign.recipe, *(step for loop in campaign.loops for step in loop.recipe)]
         for step in filter(limit.covers, steps):
-            device = laboratory.devices.get(step.device)
+            members = laboratory.file.members(step.device)
+            device = laboratory.devices[members[0]] if members else None
             action = None if device is None else device.spec.actions.get(step.verb)
             found |= {limit.argument} if action is None else set(action.parameters)  # said elsewhere
         if limit.argument not in found:
@@ -157,13 +162,14 @@ def _check_limits(campaign: Campaign, laboratory: Laboratory, faults: _Faults) -
 
 
 def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _Faults) -> BoundStep | None:
-    device = laboratory.devices.get(step.device)
-    if device is None:
+    members = laboratory.file.members(step.device)
+    if not members:
         faults.add(
             "E302", step, "do", f"the laboratory {laboratory.file.name!r} has no device {step.device!r}",
-            did_you_mean(step.device, laboratory.devices),
+            did_you_mean(step.device, (*laboratory.devices, *laboratory.file.groups)),
         )  # fmt: skip
         return None
+    device = laboratory.devices[members[0]]
     spec = device.spec.actions.get(step.verb)
     if spec is None:
         faults.add(
@@ -197,7 +203,9 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
                 did_you_mean(name, spec.parameters),
             )  # fmt: skip
     integers = frozenset(n for n, p in spec.parameters.items() if p.kind == "integer")
-    return BoundStep(step, spec, fixed, varied, integers, limits, _gifts(step, spec, campaign, faults))
+    return BoundStep(
+        step, members, spec, fixed, varied, integers, limits, _gifts(step, spec, campaign, faults)
+    )
 
 
 def _vary(
@@ -369,9 +377,10 @@ def _limits(
     laboratory: Laboratory,
     faults: _Faults,
 ) -> Iterator[Bound]:
-    lab = laboratory.limits[step.device].get(f"{step.verb}.{name}")
-    if lab is not None:
-        yield lab
+    for member in laboratory.file.members(step.device):
+        lab = laboratory.limits[member].get(f"{step.verb}.{name}")
+        if lab is not None:
+            yield lab
     for limit in campaign.limits:
         if not limit.covers(step) or limit.argument != name:
             continue

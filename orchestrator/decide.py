@@ -205,18 +205,25 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
         if experiment.state is Experiment.QUEUED and not around.may_begin:
             continue
         step = bound.of(experiment.loop).steps[experiment.step]
-        device = step.step.device
-        if device in taken or guard.closed(state, device, experiment.id) is not None:
+        free = (
+            device
+            for device in step.devices
+            if device not in taken and guard.closed(state, device, experiment.id) is None
+        )
+        device = next(free, None)
+        if device is None:
             continue
         taken.add(device)
         if experiment.state is Experiment.QUEUED:
             decision.events.append(Event(experiment.id, "experiment.started", {}))
-        intended = _intend(experiment, step, state, bound)
+        intended = _intend(experiment, step, device, state, bound)
         decision.events.append(intended)
         decision.effects.append(Send(intended.stream))
 
 
-def _intend(experiment: ExperimentState, step: BoundStep, state: LabState, bound: BoundCampaign) -> Event:
+def _intend(
+    experiment: ExperimentState, step: BoundStep, device: str, state: LabState, bound: BoundCampaign
+) -> Event:
     attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
     wall = bound.laboratory.file.clock == "wall"
     arguments = step.arguments(experiment.candidate, experiment.structures)
@@ -224,7 +231,7 @@ def _intend(experiment: ExperimentState, step: BoundStep, state: LabState, bound
         "experiment": experiment.id,
         "step": experiment.step,
         "step_id": step.step.id,
-        "device": step.step.device,
+        "device": device,
         "verb": step.step.verb,
         "args": arguments,
         "sample": experiment.id,

@@ -27,7 +27,7 @@ class Bench:
         lab = LabContext(clock=VirtualClock(), world=None, seed=seed, directory=Path())
         self.devices: Mapping[str, Driver] = {
             name: _made(bound, name, lab, replicates)
-            for name in dict.fromkeys(s.step.device for s in bound.steps)
+            for name in dict.fromkeys(name for s in bound.steps for name in s.devices)
         }
 
     async def carry_out(self, action: ActionState) -> Fate:

@@ -85,7 +85,7 @@ def check(bound: BoundCampaign) -> None:
             cure="leave one objective for the backtest",
         )
     strange = sorted(
-        {s.step.device for s in bound.steps if not issubclass(_driver(bound, s.step.device), Replay)}
+        {s.step.device for s in bound.steps if not issubclass(_driver(bound, s.devices[0]), Replay)}
     )
     if strange:
         raise Refused(
@@ -133,7 +133,7 @@ def read_pool(bound: BoundCampaign) -> Pool:
 async def _look_up(
     bound: BoundCampaign, step: BoundStep, candidates: Sequence[Mapping[str, Value]]
 ) -> list[Outcome]:
-    device = Bench(bound, replicates="mean").devices[step.step.device]
+    device = Bench(bound, replicates="mean").devices[step.devices[0]]
     return [
         await device.act(
             Action(
@@ -151,7 +151,7 @@ def _noise(
     outcomes: Sequence[Outcome],
 ) -> float | None:
     """Pooled standard deviation of replicates, in the device's unit."""
-    settings = bound.laboratory.devices[step.step.device].settings
+    settings = bound.laboratory.devices[step.devices[0]].settings
     assert isinstance(settings, Replay.Settings) and settings.table is not None
     inputs, outputs = settings.inputs, settings.outputs
     table = measured_table(Path(settings.table).expanduser(), tuple(inputs.values()), tuple(outputs.values()))

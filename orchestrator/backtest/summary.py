@@ -138,7 +138,7 @@ def cautions(pool: Pool, bound: BoundCampaign) -> list[str]:
     """What the table of measured data cannot say."""
     n, said = len(pool), []
     devices = bound.laboratory.file.devices
-    drawn = any(devices[step.step.device].settings.get("replicates") == "draw" for step in bound.steps)
+    drawn = any(devices[step.devices[0]].settings.get("replicates") == "draw" for step in bound.steps)
     n_top = int(pool.top.sum())
     if n_top < FEW:
         said.append(

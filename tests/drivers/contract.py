@@ -63,6 +63,9 @@ def allowed(spec: ParameterSpec) -> Argument:
             return "text"
         case "choice":
             return spec.choices[0]
+        case "structure":
+            copper = [[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]
+            return {"lattice": copper, "species": ["Cu"], "frac": [[0, 0, 0]]}
     low = spec.at_least if spec.at_least is not None else (spec.at_most or 0.0) - 1
     high = spec.at_most if spec.at_most is not None else low + 2
     middle = (low + high) / 2
@@ -78,6 +81,8 @@ def refused(spec: ParameterSpec) -> list[Argument]:
             return [1.0, True]
         case "choice":
             return ["no such choice", 1.0]
+        case "structure":
+            return ["Cu", {}, {"lattice": [], "species": [], "frac": []}]
     beyond: list[Argument] = ["text", True]
     if spec.at_least is not None:
         beyond += [math.nextafter(spec.at_least, -math.inf), spec.at_least - 1e6]

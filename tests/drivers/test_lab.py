@@ -55,6 +55,9 @@ def test_a_driver_that_cannot_be_loaded_is_told(target: str, monkeypatch: pytest
 
 def test_the_shipped_laboratories_are_known_by_name() -> None:
     assert shipped_names() == (
+        "labelers/chgnet",
+        "labelers/emt",
+        "labelers/gpaw",
         "replay/agnp",
         "replay/crossed_barrel",
         "replay/p3ht_cnt",
@@ -186,7 +189,7 @@ def test_the_simulators_and_the_registry_load_nothing_heavy() -> None:
         "from drivers import registry, binding, lab\n"
         "from drivers.sim import world, thin_film\n"
         "for name in registry.known(): registry.driver(name)\n"
-        "print([m for m in ('numpy', 'pandas', 'scipy', 'torch', 'pint') if m in sys.modules])\n"
+        "print([m for m in ('numpy', 'pandas', 'scipy', 'torch', 'pint', 'ase', 'pymatgen') if m in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
