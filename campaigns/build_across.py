@@ -13,9 +13,9 @@ from campaigns.cost import Cost, cost_problems
 from campaigns.fidelity import Fidelity, fidelity_problems
 from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
-from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
 from campaigns.loop import Loop, loop_problems, steps_of
+from campaigns.materials_across import material_problems
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.parameters import Fixed, chosen
@@ -66,7 +66,9 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
         if made.goal is not None and (n == 1) == (made.goal in ALONE):
             found.add_all(plan_goal_problems(made.phases, made.goal))
     found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
-    found.add_all(hull_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names))
+    found.add_all(
+        material_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names)
+    )
     whole = whole_recipe and len(made.loops) == len(data.get("loops", {}))
     steps = steps_of(made.steps, made.loops.values())
     found.add_all(limit_problems(made.limits, steps, made.parts.parameters, whole=whole))

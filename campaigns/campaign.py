@@ -17,9 +17,9 @@ from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity, fidelity_problems
 from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
-from campaigns.hull import hull_problems
 from campaigns.limits import Limit, limit_problems
 from campaigns.loop import Loop, loop_problems, steps_of
+from campaigns.materials_across import material_problems
 from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
@@ -117,7 +117,7 @@ class Campaign(BaseCampaignModel):
         if (len(objectives) == 1) == (self.goal in ALONE):
             yield from plan_goal_problems(phases, self.goal)
         yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
-        yield from hull_problems(self.goal, objectives, parameters, names=self.space.names)
+        yield from material_problems(self.goal, objectives, parameters, names=self.space.names)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps_of(steps, self.loops), parameters, whole=True)
 

@@ -1,4 +1,4 @@
-"""What the goal `hull` asks of objective and space: one crystal per candidate, judged by its energy per atom."""
+"""What materials ask of space and objectives: one at most; with the goal `hull` it alone, judged by its energy per atom."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from campaigns.parameters import AnyParameter, chosen
 from campaigns.units import same_dimension
 
 
-def hull_problems(
+def material_problems(
     goal: Goal | None,
     objectives: Mapping[int, Objective],
     parameters: Mapping[str, AnyParameter],
     *,
     names: Sequence[str],
 ) -> Iterator[Problem]:
-    """Faults of a campaign that seeks stable crystals; nothing for other goals.
+    """More than one material, and faults of a campaign that seeks stable crystals.
 
     `names` are those of all parameters of the space, broken ones too: while there are such, nothing is said of how many
     it has.
     """
+    materials = [p.name for p in parameters.values() if isinstance(p, Material)]
+    if len(materials) > 1:
+        wanted = "one material at most in a space"
+        yield Problem("E282", ("space", materials[1]), wanted=wanted, got=shown_list(materials), key=True)
     if goal != "hull":
         return
     for index, objective in objectives.items():
