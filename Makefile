@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test check bench promises wheel clean
+.PHONY: help setup dft demo test check bench promises wheel clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 12
@@ -21,13 +21,22 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+dft: .dft/ready  ## GPAW, a real DFT code, in an environment of its own: its licence is GPL
+
+.dft/ready: drivers/labelers/workers/gpaw_siteconfig.py
+	$(PYTHON) -m venv .dft
+	GPAW_CONFIG=$(CURDIR)/drivers/labelers/workers/gpaw_siteconfig.py .dft/bin/pip install --quiet gpaw
+	touch $@
+
 demo: setup      ## run the thin-film campaign in its simulated laboratory, to a report
 	@run=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
 	$(BIN)/alquimia run thin_film --store sqlite:///$$run/log.db && \
 	$(BIN)/alquimia status --store sqlite:///$$run/log.db && \
 	echo "report: $$($(BIN)/alquimia report --store sqlite:///$$run/log.db)"
 
+# Where GPAW cannot be built its tests say so and all others run.
 test: setup      ## every test, warnings as errors
+	@$(MAKE) --no-print-directory dft || echo "GPAW could not be built: the tests of its labeler are left out"
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: setup     ## format, lint, types, import contracts
@@ -49,4 +58,4 @@ wheel: setup     ## build the wheel, install it in an empty environment, run the
 	benchmarks/wheel.sh
 
 clean:           ## remove what was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .dft build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,75 @@
+"""Atoms and cell moved until the forces are small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ase import Atoms
+from ase.constraints import FixSymmetry
+from ase.filters import FrechetCellFilter
+from ase.optimize import FIRE, LBFGS
+
+from drivers.labelers.workers.crystals import check_overlap, record_of
+from drivers.labelers.workers.energy import Label, Progress, max_force, point
+from drivers.labelers.workers.errors import NotReached, NotTreatable
+
+OPTIMISERS = {"FIRE": FIRE, "LBFGS": LBFGS}
+MOST_KEPT = 50  # points of a trajectory in the record
+APART = 4.0  # times the volume it began with: the crystal has come apart
+SYMPREC = 0.01  # angstrom
+
+
+def relax(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Label:
+    """The relaxed crystal. Raises NotReached where `max_steps` do not do, NotTreatable where it comes apart.
+
+    The geometry of every step is told to `progress`, so that a relaxation cut short is not lost.
+    """
+    calculator = atoms.calc
+    if arguments.get("keep_symmetry"):
+        atoms.set_constraint(FixSymmetry(atoms, symprec=SYMPREC))
+    cell = arguments.get("cell", "free")
+    moved = atoms if cell == "fixed" else FrechetCellFilter(atoms, constant_volume=cell == "volume")
+    began = atoms.get_volume()
+    trajectory: list[dict[str, float]] = []
+
+    def look() -> None:
+        trajectory.append(
+            {
+                "step": len(trajectory),
+                "energy": float(atoms.get_potential_energy()) / len(atoms),
+                "max_force": max_force(atoms),
+                "volume": atoms.get_volume() / len(atoms),
+            }
+        )
+        if not began / APART < atoms.get_volume() < began * APART:
+            volumes = f"{began / len(atoms):.3g} to {atoms.get_volume() / len(atoms):.3g} angstrom^3 per atom"
+            raise NotTreatable(f"the crystal came apart or collapsed while it was relaxed: {volumes}")
+        check_overlap(atoms)
+        progress({"structure": record_of(atoms), **trajectory[-1]})
+
+    optimiser = OPTIMISERS[arguments.get("optimiser", "FIRE")](moved, logfile=None)
+    optimiser.attach(look)
+    converged = bool(optimiser.run(fmax=arguments["fmax"], steps=arguments["max_steps"]))
+    atoms.set_constraint()
+    if not converged:
+        left = f"largest force {trajectory[-1]['max_force']:.3g} eV/angstrom"
+        raise NotReached(
+            f"not relaxed to {arguments['fmax']:g} eV/angstrom in {arguments['max_steps']} steps: {left}"
+        )
+    atoms.calc = calculator
+    last = point(atoms)
+    readings = {**last.readings, "volume": atoms.get_volume() / len(atoms), "steps": float(optimiser.nsteps)}
+    record = {
+        "relaxed": record_of(atoms),
+        "converged": True,
+        "trajectory": _thinned(trajectory),
+        **last.record,
+    }
+    return Label(readings, record)
+
+
+def _thinned(trajectory: list[dict[str, float]]) -> list[dict[str, float]]:
+    every = -(-len(trajectory) // MOST_KEPT)
+    kept = trajectory[::every]
+    return kept if kept[-1] is trajectory[-1] else [*kept, trajectory[-1]]
