@@ -211,7 +211,11 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
     if campaign.space.materials:
         met = {key: each for e in whole.experiments.values() for key, each in e.structures.items()}
         # In one order, whatever the order in which the log gives the keys of an object back.
-        asked["materials"] = {"structures": {key: record_of(met[key]) for key in sorted(met)}}
+        relaxed = {next(iter(e.structures)): e.relaxed for e in whole.experiments.values() if e.relaxed}
+        asked["materials"] = {
+            name: {key: record_of(each[key]) for key in sorted(each)}
+            for name, each in (("structures", met), ("relaxed", relaxed))
+        }
         asked["loop"] = ask.loop
         asked["others"] = {
             name: _told(whole.of(name), its)[0] for name, its in loops.items() if name != ask.loop

@@ -64,6 +64,9 @@ class ExperimentState:
     story: list[str] = field(default_factory=list)
     loop: str = ""  # the loop that asked for it; empty: the main one
     structures: Mapping[str, Any] = field(default_factory=dict)  # id -> record of the crystals it is about
+    relaxed: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the crystal as a labeler left it, where one did
 
     @property
     def over(self) -> bool:
@@ -300,7 +303,9 @@ def _action(state: LabState, event: EventRecord) -> None:
         if experiment.lab_began_s is None:
             experiment.lab_began_s = known.began_s
     if event.kind == "action.succeeded":
-        state.experiments[known.experiment].step = known.step + 1
+        experiment = state.experiments[known.experiment]
+        experiment.step = known.step + 1
+        experiment.relaxed = body.get("record", {}).get("relaxed") or experiment.relaxed
 
 
 def _measurement(state: LabState, event: EventRecord) -> None:

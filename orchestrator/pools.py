@@ -5,8 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import structlog
+
 from campaigns.pool import Pool
 from orchestrator.errors import Refused
+
+log = structlog.get_logger()
 
 
 def pool_of(name: str, source: str) -> Pool:
@@ -16,9 +20,8 @@ def pool_of(name: str, source: str) -> Pool:
     The file lies in a folder of its own below the system's temporary one until the campaign keeps it beside its log.
     """
     # pymatgen, which reads structures, takes seconds to load: only who names a source pays for it.
-    from surrogates.materials.pool_file import write_pool
-
     from surrogates.materials.errors import SourceError
+    from surrogates.materials.pool_file import write_pool
     from surrogates.materials.sources import read
 
     try:
@@ -26,4 +29,8 @@ def pool_of(name: str, source: str) -> Pool:
         written = write_pool(found.rows, Path(tempfile.mkdtemp(prefix="alquimia-pool-")))
     except SourceError as error:
         raise Refused("E516", f"--materials {name}: {error}") from error
+    for refused in found.refused:
+        log.warning(
+            "left out of the pool", pool=name, where=refused.where, reason=f"{refused.code}: {refused.reason}"
+        )
     return Pool(written.path, written.digest, written.n)
