@@ -1,4 +1,4 @@
-"""What materials ask of space and objectives: one at most; with the goal `hull` it alone, judged by its energy per atom."""
+"""What materials ask of space and objectives: one at most; with the goal `hull` it alone, judged by its energy."""
 
 from __future__ import annotations
 

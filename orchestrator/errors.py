@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "E514": "a file that cannot be written",
     "E515": "a pool of structures that is gone, or another than the campaign began with",
     "E516": "a source of structures that cannot be read",
+    "E517": "a generator of structures that is not installed or does not take its arguments",
     "E520": "a backtest in a laboratory that is no replay of a table",
     "E521": "a backtest without a table of allowed rows that were measured",
     "E522": "a backtest of objectives by which rows cannot be ranked",

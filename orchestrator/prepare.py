@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
 from campaigns.load import load_with_document
 from campaigns.pool import shipped_pool
+from campaigns.yaml_reader import Document
 from drivers.lab import LabFile
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.errors import Refused
@@ -30,11 +33,31 @@ def prepare(
     tables = tables or {}
     pools = {name: pool_of(name, each) for name, each in (materials or {}).items()}
     campaign, text = load_with_document(source, overrides=overrides, tables=tables, pools=pools)
+    _check_generators(campaign, text)
     file, document, lab_source = read_lab(campaign.lab, lab_file)
     laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
     bound = bind_campaign(campaign, laboratory, source=text.file, document=text)
     used = [pools.get(material.pool) or shipped_pool(material.pool) for material in campaign.space.materials]
     return replace(bound, pools=tuple(used))
+
+
+def _check_generators(campaign: Campaign, document: Document) -> None:
+    """Raises CampaignError (E517) for what the planner would find out only after the first experiments."""
+    made = [(m, i, each) for m in campaign.space.materials for i, each in enumerate(m.generate)]
+    if not made:
+        return
+    # pymatgen takes a second to load: only who generates pays for it.
+    from surrogates.materials.generators.catalogue import GeneratorRefused, arguments_of
+
+    faults = []
+    for material, index, each in made:
+        try:
+            arguments_of(each.generator, dict(each.arguments))
+        except GeneratorRefused as refused:
+            place = ("space", material.name, "generate", index)
+            faults.append(document.fault("E517", place, message=str(refused)))
+    if faults:
+        raise CampaignError(faults)
 
 
 def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:
