@@ -61,9 +61,10 @@ def _check_generators(campaign: Campaign, document: Document) -> None:
 
 
 def _with_tables(file: LabFile, tables: Mapping[str, Path]) -> LabFile:
-    """Give each instrument that replays a table, and names none, the one from the command line."""
+    """Give each instrument whose table is left open (`table: null`, or a replay without one) the command line's."""
     for name, device in file.devices.items():
-        if device.driver == "replay" and device.settings.get("table") is None:
+        open_ = "table" in device.settings or device.driver == "replay"
+        if open_ and device.settings.get("table") is None:
             path = tables.get(name) or tables.get("table")
             if path is not None:
                 file = file.with_settings(name, table=str(path.absolute()))

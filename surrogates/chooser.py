@@ -94,7 +94,7 @@ class Chooser:
         self, acquisition: Acquisition, belief: Model | Outputs, index: int, within: Region | None
     ) -> Found:
         crowd: Crowd | None = self._crowd
-        if self.search.pool is not None:
+        if self.search.remembers_values:
             # What each row was worth is remembered for one acquisition, and is no bound to another.
             changing = self.aim.cost is not None and bool(self.aim.cost.changes)
             crowd = None if changing or redrawn(self.method) else crowd

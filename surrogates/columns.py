@@ -10,10 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from campaigns.space import Categorical, Continuous, Integer, Ordinal, Value
+from campaigns.space import Categorical, Continuous, Integer, Material, Ordinal, Value
 
 Array = np.ndarray
-Free = Continuous | Integer | Ordinal | Categorical
+CHUNK = 8192
+Free = Continuous | Integer | Ordinal | Categorical | Material
 
 
 class Axis:
@@ -49,6 +50,10 @@ class Axis:
     def unit(self, codes: Array) -> Array:
         """Codes (n,) as unit columns (n, width)."""
         raise NotImplementedError
+
+    def code(self, columns: Array) -> Array:
+        """Unit columns (n, width) as the codes (n,) of the levels nearest to them."""
+        return self.levels[nearest_rows(self.unit(self.levels), columns)]
 
     def spread(self, share: Array) -> Array:
         """Shares (n,) in [0, 1) as codes: equal shares for equal parts of the parameter, on its scale."""
@@ -146,12 +151,12 @@ class Choice(Axis):
     numeric = False
     idle = 0.0
 
-    def __init__(self, p: Categorical) -> None:
-        super().__init__(p.name, 0.0, len(p.choices) - 1.0, width=len(p.choices))
-        self.choices = p.choices
-        self.levels = np.arange(len(p.choices), dtype=float)
-        self._index = {choice: float(i) for i, choice in enumerate(p.choices)}
-        if p.kernel == "learned":
+    def __init__(self, name: str, choices: Sequence[str], *, learned: bool = False) -> None:
+        super().__init__(name, 0.0, len(choices) - 1.0, width=len(choices))
+        self.choices = tuple(choices)
+        self.levels = np.arange(len(choices), dtype=float)
+        self._index = {choice: float(i) for i, choice in enumerate(choices)}
+        if learned:
             self.groups = np.arange(self.width)
 
     def read(self, values: Sequence[Value]) -> Array:
@@ -166,35 +171,48 @@ class Choice(Axis):
         return out
 
 
-class Described(Choice):
-    """One of several words, as far apart as their descriptors: each scaled to [0, 1] over the choices, with a length
-    scale of its own; one that is the same for all choices is dropped."""
+class Tabulated(Choice):
+    """One of several words, each with numbers of its own: `table` (number of choices, width) holds its unit columns,
+    `groups` (width,) says which length scale rules each."""
 
     numeric = True
     idle = 0.5
 
+    def __init__(self, name: str, choices: Sequence[str], table: Array, groups: Array) -> None:
+        super().__init__(name, choices)
+        self.table, self.width, self.groups = table, table.shape[1], groups
+
+    def unit(self, codes: Array) -> Array:
+        return self.table[np.rint(codes).astype(int)]
+
+
+class Described(Tabulated):
+    """One of several words, as far apart as their descriptors: each scaled to [0, 1] over the choices, with a length
+    scale of its own; one that is the same for all choices is dropped."""
+
     def __init__(self, p: Categorical) -> None:
-        super().__init__(p)
         assert p.descriptors is not None
         table = np.array(p.descriptors.values, float)
         table = table[:, np.ptp(table, axis=0) > 0]
-        self._table = (table - table.min(axis=0)) / np.ptp(table, axis=0)
-        self.width = table.shape[1]
-        self.groups = np.arange(self.width)
-
-    def unit(self, codes: Array) -> Array:
-        return self._table[np.rint(codes).astype(int)]
+        table = (table - table.min(axis=0)) / np.ptp(table, axis=0)
+        super().__init__(p.name, p.choices, table, np.arange(table.shape[1]))
 
 
 def axis_of(parameter: Free) -> Axis:
-    """The columns of a parameter."""
+    """The columns of a parameter. Raises TypeError for a material, whose columns are learned."""
     if isinstance(parameter, Continuous):
         return Real(parameter)
     if isinstance(parameter, Integer):
         return Whole(parameter)
     if isinstance(parameter, Ordinal):
         return Level(parameter)
-    return Choice(parameter) if parameter.descriptors is None else Described(parameter)
+    if isinstance(parameter, Material):
+        raise TypeError(
+            f"{parameter.name}: a material has no columns of its own, only those learned for a pool"
+        )
+    if parameter.descriptors is not None:
+        return Described(parameter)
+    return Choice(parameter.name, parameter.choices, learned=parameter.kernel == "learned")
 
 
 def forward(scale: str, values: Array) -> Array:
@@ -214,6 +232,13 @@ def backward(scale: str, scaled: Array) -> Array:
     if scale == "logit":
         return 1.0 / (1.0 + np.exp(np.minimum(-scaled, 700.0)))
     return scaled
+
+
+def nearest_rows(rows: Array, X: Array) -> Array:
+    """Index (m,) of the row of `rows` (k, w) nearest to each of X (m, w)."""
+    half = 0.5 * (rows**2).sum(axis=1)
+    parts = [np.argmax(X[i : i + CHUNK] @ rows.T - half, axis=1) for i in range(0, len(X), CHUNK)]
+    return np.concatenate(parts) if parts else np.zeros(0, int)
 
 
 def nearest(levels: Array, values: Array) -> Array:

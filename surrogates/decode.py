@@ -7,8 +7,6 @@ import numpy as np
 from surrogates.columns import Whole
 from surrogates.encode import Array, Encoder
 
-CHUNK = 8192
-
 
 def decode(encoder: Encoder, X: Array, *, conditioned: bool = True) -> Array:
     """Codes (m, p) of unit rows X (m, d); where `conditioned`, inactive parameters have their value of then.
@@ -24,12 +22,5 @@ def decode(encoder: Encoder, X: Array, *, conditioned: bool = True) -> Array:
         if isinstance(axis, Whole):
             codes[:, j] = np.clip(np.rint(axis.offset + columns[:, 0] * axis.span), axis.low, axis.high)
         else:
-            codes[:, j] = axis.levels[_nearest_rows(axis.unit(axis.levels), columns)]
+            codes[:, j] = axis.code(columns)
     return encoder.conditioned(codes) if conditioned else codes
-
-
-def _nearest_rows(rows: Array, X: Array) -> Array:
-    """Index (m,) of the row of `rows` (k, w) nearest to each of X (m, w)."""
-    half = 0.5 * (rows**2).sum(axis=1)
-    parts = [np.argmax(X[i : i + CHUNK] @ rows.T - half, axis=1) for i in range(0, len(X), CHUNK)]
-    return np.concatenate(parts) if parts else np.zeros(0, int)

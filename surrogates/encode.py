@@ -39,12 +39,13 @@ class Encoder:
     continuous_columns  unit columns that may move freely, and `continuous`, their code columns
     """
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    def __init__(self, space: Space, axes: Mapping[str, Axis] | None = None) -> None:
+        """`axes`: of those parameters, by name, whose columns are not a matter of the space alone."""
+        self.space, known = space, axes or {}
         self.parameters = space.free
         self.names = tuple(p.name for p in self.parameters)
         self.kinds = tuple(p.kind for p in self.parameters)
-        self.axes: tuple[Axis, ...] = tuple(axis_of(p) for p in self.parameters)
+        self.axes: tuple[Axis, ...] = tuple(known.get(p.name) or axis_of(p) for p in self.parameters)
         self.levels = tuple(axis.levels for axis in self.axes)
         self.discrete = np.array([axis.discrete for axis in self.axes], bool)
         self.ordered = np.array([not isinstance(axis, Choice) for axis in self.axes], bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,10 +24,20 @@ from surrogates.observation import Observations
 from surrogates.transfer.source import Source
 
 MOST_SPARSE = 300  # results that a search through sets of active parameters is made of
+Own = Callable[[Array, Array, Array, Columns, int], Model]  # rows, values, noise variances, columns, seed
 
 
-def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> Knowledge | str:
+def learn(
+    aim: Aim,
+    encoder: Encoder,
+    observations: Observations,
+    seed: int,
+    adapt: Callable[[Own], Own] | None = None,
+) -> Knowledge | str:
     """One surrogate per reading and the belief about what is sought, or why there is none yet.
+
+    `adapt`: from the way that a model is fitted to results to another one, where columns want to be looked at in a way
+    of their own.
 
     Each reading is modelled from the rows that have it, so that partial results count for what they hold. The chance
     that outcome constraints hold is learned from every value of a bounded reading, those beyond it included.
@@ -49,7 +59,7 @@ def learn(aim: Aim, encoder: Encoder, observations: Observations, seed: int) -> 
             told,
             reading,
             maximise=maximise,
-            fit=_fit(aim, seed, sources, _groups(aim, encoder)),
+            fit=_fit(aim, seed, sources, _groups(aim, encoder), adapt),
             elsewhere=np.concatenate([past.values for past in sources]) if sources else np.zeros(0),
             most=MOST_SPARSE if aim.surrogate.model == "saas" else MOST_KEPT,
         )
@@ -110,22 +120,30 @@ def _target(aim: Aim, encoder: Encoder) -> Target | None:
 
 
 # -- models ---------------------------------------------------------------------------------------------------
-def _fit(aim: Aim, seed: int, sources: list[Past], target: tuple[int, ...] | None) -> Fit:
+def _fit(
+    aim: Aim,
+    seed: int,
+    sources: list[Past],
+    target: tuple[int, ...] | None,
+    adapt: Callable[[Own], Own] | None = None,
+) -> Fit:
     """How results of one reading become a model: as the aim chooses, and with related history where there is some."""
     plain = (aim.surrogate.model, aim.surrogate.noise) == ("gp", "normal")
 
     recipe = exact.DEFAULT if target is None else replace(exact.DEFAULT, lengths=SmoothIn(target))
 
-    def own(U: Array, z: Array, variance: Array, columns: Columns, seed: int = seed) -> Model:
+    def plainly(U: Array, z: Array, variance: Array, columns: Columns, seed: int) -> Model:
         if plain:
             return exact.fit(U, z, variance, columns, recipe=recipe)
         from surrogates.models.choice import fit
 
         return fit(aim.surrogate.model, aim.surrogate.noise, U, z, variance, columns, seed)
 
+    own = plainly if adapt is None else adapt(plainly)
+
     def with_past(U: Array, z: Array, variance: Array, columns: Columns) -> tuple[Model, str]:
         if not sources:
-            model = own(U, z, variance, columns)
+            model = own(U, z, variance, columns, seed)
             # What `auto` chose is used as what it is; that it was chosen is said.
             return (model.model, model.name) if type(model) is Wrapped else (model, "")
         from surrogates.transfer.guard import with_history

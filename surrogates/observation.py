@@ -73,6 +73,9 @@ class Observations:
                 if got not in self._choices[p.name]:
                     wanted = ", ".join(self._choices[p.name])
                     raise InvalidObservation(f"{p.name}: wanted one of {wanted}, got {got!r}")
+            elif p.kind == "material":
+                if (wrong := p.violation(got)) is not None:
+                    raise InvalidObservation(wrong)
             elif isinstance(got, (bool, str)) or not math.isfinite(got):
                 raise InvalidObservation(f"{p.name}: wanted a finite number, got {got!r}")
         known = {name: candidate[name] for name in self.space.names if name in candidate}

@@ -282,7 +282,10 @@ class Planner:
         """What is believed, or why nothing is."""
         if self._knowledge is None:
             try:
-                self._knowledge = learn(self.aim, self._sampler.encoder, self.observations, self.seed)
+                self._knowledge = self._learn()
             except ARITHMETIC as fault:
                 return f"{type(fault).__name__}: {fault}"
         return self._knowledge
+
+    def _learn(self) -> Knowledge | str:
+        return learn(self.aim, self._sampler.encoder, self.observations, self.seed)

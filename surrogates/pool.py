@@ -28,7 +28,7 @@ class Pool:
     def __init__(self, encoder: Encoder, codes: Array) -> None:
         self.encoder, self.codes = encoder, codes
         self.unit = encoder.unit(codes)
-        hashes = _hashes(codes)
+        hashes = row_hashes(codes)
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
         self._context = encoder.assumed[encoder.context]
@@ -41,7 +41,7 @@ class Pool:
             here = e.assumed[e.context] if context is None else context
             codes = codes[(codes[:, e.context] == here).all(axis=1)].copy()
             codes[:, e.context] = e.assumed[e.context]
-        mask, hashes = np.zeros(len(self.codes), bool), _hashes(codes)
+        mask, hashes = np.zeros(len(self.codes), bool), row_hashes(codes)
         first, last = (np.searchsorted(self._hashes, hashes, side) for side in ("left", "right"))
         for code, i, j in zip(codes, first, last, strict=True):
             rows = self._order[i:j]
@@ -139,7 +139,7 @@ def lazily(
             i, best = int(rows[k]), fresh[k]
 
 
-def _hashes(codes: Array) -> Array:
+def row_hashes(codes: Array) -> Array:
     """A 64-bit hash of each row of codes (n, p); equal rows, 0.0 and -0.0 counted as equal, have equal hashes."""
     bits = np.ascontiguousarray(codes + 0.0).view(np.uint64)
     out = np.zeros(len(codes), np.uint64)

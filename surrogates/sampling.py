@@ -34,9 +34,10 @@ class Sampler:
     pool      codes (n, p) of every candidate where these can be listed (a table, a small discrete space), else None
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, encoder: Encoder | None = None) -> None:
+        """`encoder`: of the space, where it is not the plain one."""
         self.space = space
-        self.encoder = Encoder(space)
+        self.encoder = encoder or Encoder(space)
         self.domain = Domain(self.encoder)
         self.polytope = self.domain.polytope
         self.pool = self._rows() if self.encoder.table is not None else self._listed()

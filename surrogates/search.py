@@ -46,11 +46,15 @@ class Search:
     """Over one space.
 
     pool  its candidates where these are listed, else None
+    remembers_values  whether what the points of a batch share is good for one acquisition only
     """
+
+    remembers_values = False
 
     def __init__(self, sampler: Sampler) -> None:
         self.sampler, self.encoder = sampler, sampler.encoder
         self.pool = None if sampler.pool is None else Pool(sampler.encoder, sampler.pool)
+        self.remembers_values |= self.pool is not None
         self._crowd: Array | None = None
         self._domain: tuple[bytes, Domain] | None = None
 
@@ -191,18 +195,23 @@ class Search:
             codes = codes[order[:RESTARTS]]
         return codes
 
+    def _options(self, j: int) -> Array:
+        """The codes that a discrete parameter is changed to."""
+        e = self.encoder
+        return e.levels[j] if len(e.levels[j]) else np.arange(e.low[j], e.high[j] + 1)
+
     def _neighbours(self, domain: Domain, code: Array, rng: np.random.Generator) -> Array:
         """Every change of one discrete parameter: all choices, the levels on either side and a few far ones; and of
         one component of a mixture of few parts."""
         e, out = self.encoder, []
         for j in np.flatnonzero(e.discrete & ~e.context & ~domain.pinned).tolist():
-            levels = e.levels[j] if len(e.levels[j]) else np.arange(e.low[j], e.high[j] + 1)
+            levels = self._options(j)
             at = int(np.argmin(np.abs(levels - code[j])))
-            if e.kinds[j] != "categorical":
+            if e.ordered[j]:
                 near = {at - 2, at - 1, at + 1, at + 2, *rng.integers(0, len(levels), 4).tolist()}
                 keep = sorted(i for i in near if 0 <= i < len(levels) and i != at)
             else:
-                keep = [i for i in range(len(levels)) if i != at]
+                keep = np.flatnonzero(levels != code[j]).tolist()
             for i in keep:
                 other = code.copy()
                 other[j] = levels[i]

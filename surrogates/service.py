@@ -42,7 +42,11 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"op: wanted 'propose', got {request['op']!r}")
     if "materials" in request:
         return _about_materials(request)
-    planner = _planner(request)
+    return answer(_planner(request), request)
+
+
+def answer(planner: Planner, request: dict[str, Any]) -> dict[str, Any]:
+    """The reply of a planner that has been told nothing yet."""
     for row in request["observations"]:
         values = {name: found["value"] for name, found in row["values"].items()}
         sigmas = {name: found["sigma"] for name, found in row["values"].items()}

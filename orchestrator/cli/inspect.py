@@ -44,14 +44,15 @@ def report(
     ] = True,
 ) -> None:
     """Write one self-contained HTML page: plots, model, table, why each experiment was proposed."""
+    from orchestrator.crystals import Crystals
     from orchestrator.history import read_records
     from orchestrator.report.model import PlannerView
     from orchestrator.report.page import write
 
     path = existing_log(store)
-    records = read_records(path)
+    records, crystals = read_records(path), Crystals(path.parent)
     target = out or path.parent / "report.html"
-    write(records, target, model=PlannerView(records) if model else None)
+    write(records, target, model=PlannerView(records, crystals) if model else None, crystals=crystals)
     typer.echo(str(target))
 
 

@@ -58,7 +58,7 @@ def _section(
     """
     space = records.campaign.space
     anchor = space.canonical(as_made(middle.record, records.campaign))
-    lines = [line(space, anchor, parameter) for parameter in space.free]
+    lines = [line(space, anchor, p) for p in space.free if p not in space.materials]
     suffix = key.removeprefix("belief")
     try:
         beliefs = _predicted(model, objective, lines)
@@ -188,6 +188,11 @@ def _how(records: Records, ranked: list[Parameter]) -> list[str]:
     """How the slices were cut, where it is not plain."""
     space = records.campaign.space
     notes = []
+    if space.materials:
+        notes.append(
+            f"All of it is for the same {' and '.join(label(p.name) for p in space.materials)}, that of the candidate: "
+            "crystals have no order to move along."
+        )
     if space.allowed is not None:
         notes.append(
             f"The space is a table of {len(space.allowed.rows)} allowed rows: a slice shows, for each value of its "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -93,6 +93,20 @@ def state_of(experiment: ExperimentRecord) -> str:
 def mode_of(experiment: ExperimentRecord) -> str:
     """explore, learn or optimise; "fallback" where the planner could not be asked."""
     return "fallback" if experiment.proposal.fallback is not None else experiment.proposal.mode
+
+
+def every(records: Records) -> Iterator[ExperimentRecord]:
+    """The experiments of all loops, the main one's first."""
+    yield from records.experiments
+    for loop in records.loops:
+        yield from loop.experiments
+
+
+def after(records: Records, n: int) -> int:
+    """The number of the n-th experiment of the main loop, 0 before the first: numbers are shared with other loops."""
+    return (
+        records.experiments[min(n, len(records.experiments)) - 1].number if n and records.experiments else 0
+    )
 
 
 def counts(records: Records) -> dict[str, int]:

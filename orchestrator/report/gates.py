@@ -59,4 +59,5 @@ def _reaches(shut: Shut) -> int:
 def _still(shut: Shut, records: Records) -> bool:
     on = records.phases[-1].index if records.phases else None
     over = records.state.lower() in ("ending", "finished")
-    return not over and on == shut.last.phase and _reaches(shut) == len(records.experiments)
+    last = records.experiments[-1].number if records.experiments else 0
+    return not over and on == shut.last.phase and _reaches(shut) == last

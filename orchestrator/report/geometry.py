@@ -52,6 +52,11 @@ def is_numeric(parameter: Parameter) -> bool:
     return parameter.kind in ("continuous", "integer", "ordinal")
 
 
+def is_word(parameter: Parameter) -> bool:
+    """Whether its values are words: choices, or names of crystals."""
+    return parameter.kind in ("categorical", "material")
+
+
 def is_log(parameter: Parameter) -> bool:
     return getattr(parameter, "scale", "linear") == "log"
 
@@ -89,7 +94,10 @@ def bounds(parameter: Parameter) -> tuple[float, float]:
 
 
 def grid(parameter: Parameter, n: int) -> list[Value]:
-    """At most `n` values from end to end, evenly spaced on the parameter's own scale; all choices or levels."""
+    """At most `n` values from end to end, evenly spaced on the parameter's own scale; all choices or levels.
+
+    Raises TypeError for a material, whose crystals have no order and are too many to list.
+    """
     if parameter.kind == "categorical":
         return list(parameter.choices)
     if parameter.kind == "ordinal":
@@ -205,6 +213,4 @@ def _nearest_rows(
         if key not in nearest or away < nearest[key][0]:
             nearest[key] = (away, row)
     found = [row for _, row in nearest.values()]
-    return sorted(
-        found, key=lambda row: (str if parameter.kind == "categorical" else float)(row[parameter.name])
-    )
+    return sorted(found, key=lambda row: (str if is_word(parameter) else float)(row[parameter.name]))

@@ -21,8 +21,8 @@ _PAIRS = 6
 
 
 def goal_section(records: Records) -> Section | None:
-    """None where one objective is sought: its progress is the section."""
-    if records.campaign.goal == "single":
+    """None where one objective is sought, whose progress is the section, and of a hull, which has its own."""
+    if records.campaign.goal in ("single", "hull"):
         return None
     if records.campaign.goal == "pareto":
         return _pareto(records)

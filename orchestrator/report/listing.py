@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
+from orchestrator.report.discovery import Discovery
 from orchestrator.report.findings import beyond, measured, mode_of, predicted, readings, state_of
-from orchestrator.report.geometry import shown, unit_of
+from orchestrator.report.geometry import is_word, shown, unit_of
 from orchestrator.report.spending import Spending, spending
 from orchestrator.report.standings import leaders, scored
 from orchestrator.report.style import MODES
@@ -57,6 +58,7 @@ class _Whole:
 
     leaders: frozenset[int]
     scores: dict[int, float]
+    over: dict[int, float | None]
     spent: Spending | None
     scales: tuple[tuple[float, str], ...]
 
@@ -71,7 +73,7 @@ def heads(records: Records) -> list[Head]:
         Head("State"),
         Head("Mode"),
         *(
-            Head(label(p.name), unit_text(unit_of(p)), p.kind != "categorical", p.name)
+            Head(label(p.name), unit_text(unit_of(p)), not is_word(p), p.name)
             for p in records.campaign.space.free
         ),
         Head("acquisition", numeric=True),
@@ -87,6 +89,7 @@ def heads(records: Records) -> list[Head]:
         *(Head(label(o.name), unit_text(o.unit), True, o.name) for o in campaign.objectives),
         *(Head(label(c.name), unit_text(c.unit), True, c.name) for c in _others(records)),
         *([Head(campaign.goal, "", True, "the score that is sought")] if _has_score(records) else []),
+        *([_over_head(campaign.objectives[0].unit)] if campaign.goal == "hull" else []),
         *(
             Head(title, unit, True, exact)
             for (_, unit), title, exact in zip(
@@ -109,11 +112,18 @@ def _has_score(records: Records) -> bool:
     return records.campaign.goal in ("desirability", "hierarchy")
 
 
-def rows(records: Records) -> list[Row]:
-    """One row per experiment, in the order of the records."""
+def _over_head(unit: str) -> Head:
+    return Head("over the hull", unit_text(unit), True, "energy over the hull known when it was proposed")
+
+
+def rows(records: Records, hull: Discovery | None = None) -> list[Row]:
+    """One row per experiment, in the order of the records. Of a search for the hull `hull` has what to mark: the
+    phases found on it."""
+    best = leaders(records) if hull is None else hull.found
     whole = _Whole(
-        leaders=frozenset(each.number for each in leaders(records)),
+        leaders=frozenset(each.number for each in best),
         scores={each.number: s for each, s in scored(records)} if _has_score(records) else {},
+        over={each.number: each.over for each in hull.labelled} if hull is not None else {},
         spent=spending(records),
         scales=_scales(records),
     )
@@ -134,7 +144,7 @@ def _row(records: Records, experiment: ExperimentRecord, whole: _Whole) -> Row:
         cells.append(
             Cell("–", "")
             if value is None
-            else Cell(shown(parameter, value), str(value), parameter.kind != "categorical")
+            else Cell(shown(parameter, value), str(value), not is_word(parameter))
         )
     asked = (
         f"{proposal.acquisition} {number(proposal.value, 3)}"
@@ -152,6 +162,9 @@ def _row(records: Records, experiment: ExperimentRecord, whole: _Whole) -> Row:
     if _has_score(records):
         reached = whole.scores.get(experiment.number)
         cells.append(Cell(number(reached, 3), _plain(reached), True))
+    if campaign.goal == "hull":
+        over = whole.over.get(experiment.number)
+        cells.append(Cell(number(over, 3), _plain(over), True))
     began, ended = experiment.lab_began_s, experiment.lab_ended_s
     took = ended - began if began is not None and ended is not None else None
     cells += [_time(seconds, scale) for seconds, scale in zip((began, took), whole.scales, strict=False)]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from orchestrator.contexts import as_made
-from orchestrator.records import Records
-from orchestrator.report.findings import measured, readings, state_of
+from orchestrator.crystals import Crystals
+from orchestrator.records import ExperimentRecord, Records
+from orchestrator.report.findings import every, measured, readings, state_of
 
 if TYPE_CHECKING:
     from campaigns.space import Value
@@ -42,8 +43,9 @@ class PlannerView:
     model fitted at the first prediction, so that making a view costs nothing and cannot fail.
     """
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, records: Records, crystals: Crystals | None = None) -> None:
+        """`crystals`: the pools beside the log, of a campaign over materials."""
+        self._records, self._crystals = records, crystals
         self._planner: Any = None
 
     def predict(
@@ -51,7 +53,7 @@ class PlannerView:
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `ModelView.predict`; ModelUnavailable where torch is missing, data are few or the fit fails."""
         if self._planner is None:
-            self._planner = _told(self._records)
+            self._planner = _told(self._records, self._crystals)
         try:
             mean, sd = self._planner.predict([dict(candidate) for candidate in candidates], reading)
         except Exception as error:  # a fit may fail in many ways, and a report without a model is still one
@@ -64,7 +66,7 @@ class PlannerView:
         return mean, sd
 
 
-def _told(records: Records) -> Any:
+def _told(records: Records, crystals: Crystals | None) -> Any:
     """A planner of the campaign's own aim that knows every result of the records."""
     campaign = records.campaign
     known = sum(
@@ -72,11 +74,7 @@ def _told(records: Records) -> Any:
     )
     if known < 2:
         raise ModelUnavailable(f"A model needs at least 2 measured experiments; there are {known}.")
-    try:
-        from surrogates.planner import Planner
-    except ImportError as error:
-        raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
-    planner = Planner.of(campaign)
+    planner = _planner(records) if not campaign.space.materials else _joint_planner(records, crystals)
     looked_at = readings(campaign)
     for experiment in records.experiments:
         candidate = as_made(experiment, campaign)
@@ -95,3 +93,59 @@ def _told(records: Records) -> Any:
             text = f"The model refused experiment {experiment.number}: {error}."
             raise ModelUnavailable(text) from error
     return planner
+
+
+def _planner(records: Records) -> Any:
+    try:
+        from surrogates.planner import Planner
+    except ImportError as error:
+        raise ModelUnavailable(f"The surrogate could not be loaded: {error}.") from error
+    return Planner.of(records.campaign)
+
+
+def _joint_planner(records: Records, crystals: Crystals | None) -> Any:
+    """Over material and process, with what the campaign's loops have learned of the materials.
+
+    The networks kept beside the log are those that the campaign trained; one that is missing is trained again.
+    """
+    if crystals is None:
+        raise ModelUnavailable("The model needs the pool of crystals, which was not at hand.")
+    try:
+        from surrogates.joint.planner import JointPlanner
+        from surrogates.joint.service import Known
+    except ImportError as error:
+        raise ModelUnavailable(f"The graph networks could not be loaded: {error}.") from error
+    campaign = records.campaign
+    (material,) = campaign.space.materials
+    request = {
+        "aim": campaign.aim.model_dump(mode="json"),
+        "seed": campaign.seed,
+        "observations": [],
+        "others": {loop.name: [_row(e) for e in loop.experiments] for loop in records.loops},
+        "materials": {
+            "pool": str(crystals.path(material)),
+            "directory": str(crystals.folder),
+            "structures": {id: record for e in every(records) for id, record in e.structures.items()},
+        },
+    }
+    try:
+        known = Known.of(request, None)
+        # What no experiment reads is a property of the material itself: no belief about a reading depends on it.
+        read = {name for e in records.experiments for name in e.values}
+        kept = tuple(c for c in known.aim.outcome_constraints if c.name in read)
+        aim = known.aim.model_copy(update={"outcome_constraints": kept})
+        return JointPlanner(aim, material.name, known.representation, seed=campaign.seed)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"The materials could not be represented: {error}.") from error
+
+
+def _row(experiment: ExperimentRecord) -> dict[str, Any]:
+    """What an experiment of another loop measured, as the planner is told of it."""
+    values = {name: {"value": got.value, "sigma": got.sigma} for name, got in experiment.values.items()}
+    if state_of(experiment) != "measured":
+        values = {}
+    return {
+        "candidate": dict(experiment.candidate),
+        "values": values,
+        "failed": experiment.failure is not None,
+    }

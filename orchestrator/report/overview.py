@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
+from orchestrator.report.discovery import Discovery
 from orchestrator.report.findings import (
     best,
     beyond,
@@ -25,6 +26,7 @@ from orchestrator.report.wording import (
     goal_text,
     label,
     number,
+    per_atom,
     percent,
     quantity,
     sought,
@@ -55,8 +57,9 @@ def facts(records: Records) -> list[tuple[str, str]]:
     state = f"{records.state.lower()}: {records.reason}" if records.reason else records.state.lower()
     several = len(campaign.objectives) > 1
     found = [("Objectives" if several else "Objective", "; ".join(map(sought, campaign.objectives)))]
-    if several:
-        found.append(("Goal", goal_text(campaign)))
+    if goal := goal_text(campaign):
+        found.append(("Goal", goal))
+    found += _materials(records)
     found += _bounds(records)
     found.append(("State", state))
     if (gate := _gate(records)) is not None:
@@ -81,6 +84,17 @@ def facts(records: Records) -> list[tuple[str, str]]:
     ]
 
 
+def _materials(records: Records) -> list[tuple[str, str]]:
+    """Pools by name, size and digest, and what makes more crystals of them."""
+    found = []
+    for material in records.campaign.space.materials:
+        text = f"{label(material.name)}: pool {material.pool} of {material.n} crystals, SHA-256 {material.digest[:16]}"
+        if material.generate:
+            text += "; more by " + ", ".join(label(each.generator) for each in material.generate)
+        found.append(("Materials", text))
+    return found
+
+
 def _bounds(records: Records) -> list[tuple[str, str]]:
     found = []
     for constraint in records.campaign.outcome_constraints:
@@ -103,9 +117,11 @@ def _gate(records: Records) -> str | None:
     return f"found shut {times} {'time' if times == 1 else 'times'}" if times else "never found shut"
 
 
-def cards(records: Records) -> list[Card]:
-    """Best candidate, how many experiments became what, how far predictions could be trusted."""
-    return [_best_card(records), _experiments_card(records), _trust_card(records)]
+def cards(records: Records, hull: Discovery | None = None) -> list[Card]:
+    """Best candidate (of a search for the hull, of which `hull` tells, the phases found), how many experiments became
+    what, how far predictions could be trusted."""
+    best = _best_card(records) if hull is None else _hull_card(records, hull)
+    return [best, _experiments_card(records), _trust_card(records)]
 
 
 def _best_card(records: Records) -> Card:
@@ -119,6 +135,7 @@ def _best_card(records: Records) -> Card:
         "pareto": "Experiments on the Pareto front",
         "desirability": "Highest desirability",
         "hierarchy": "Best by the hierarchy",
+        "hull": "Stable phases found",
     }
     title = titles[campaign.goal]
     if not front:
@@ -149,6 +166,30 @@ def _best_card(records: Records) -> Card:
             for o in campaign.objectives
         )
     return Card(title, text, unit, about, more + _parameters(records, leader.record), wide=True)
+
+
+# Phases named on the card at most; the section has all.
+_NAMED = 8
+
+
+def _hull_card(records: Records, found: Discovery) -> Card:
+    title = "Stable phases found"
+    if not found.labelled:
+        return Card(title, "–", about="Nothing has been measured.", wide=True)
+    unit = per_atom(records.campaign.objectives[0].unit)
+    about = f"{len(found.hull.stable)} phases are on the hull"
+    about += f", {len(found.before.stable)} were before" if found.seeds else ""
+    if found.judged:
+        share = percent(found.hits / found.judged)
+        about += f"; {found.hits} of {found.judged} labelled ({share}) were on or below the hull known then"
+    deepest = sorted(found.found, key=lambda each: 0.0 if each.decomposition is None else each.decomposition)
+    more = [
+        (found.known.named(each.id), f"{number(each.decomposition, 3)} {unit}".rstrip())
+        for each in deepest[:_NAMED]
+    ]
+    if len(deepest) > _NAMED:
+        more.append(("and more", str(len(deepest) - _NAMED)))
+    return Card(title, str(len(found.found)), "on the hull", f"{about}.", tuple(more), wide=True)
 
 
 def _front_card(records: Records, title: str, n: int) -> Card:

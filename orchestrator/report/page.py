@@ -12,12 +12,17 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
+from orchestrator.crystals import Crystals
 from orchestrator.export.files import replacing
 from orchestrator.records import Records
 from orchestrator.report import style
 from orchestrator.report.belief import belief_sections
+from orchestrator.report.crystals import Known, named
+from orchestrator.report.discovery import discovery
+from orchestrator.report.discovery_sections import discovery_sections
 from orchestrator.report.goals import goal_section
 from orchestrator.report.listing import heads, rows
+from orchestrator.report.loops import loop_sections
 from orchestrator.report.model import ModelView
 from orchestrator.report.overview import cards, facts
 from orchestrator.report.phases import cost_head, phase_rows
@@ -31,45 +36,61 @@ from orchestrator.report.sections import (
 NO_MODEL = "This report was written without a model, so there is no belief to look at."
 
 
-def write(records: Records, path: Path, *, model: ModelView | None, no_model: str = NO_MODEL) -> None:
+def write(
+    records: Records,
+    path: Path,
+    *,
+    model: ModelView | None,
+    no_model: str = NO_MODEL,
+    crystals: Crystals | None = None,
+) -> None:
     """Write the report to `path`, whole or not at all.
 
     `model` is what the slices of the belief are drawn from; where it is None, `no_model` is said in their place.
+    `crystals`: the pools beside the log, of a campaign over materials.
     Raises OSError where the file cannot be written.
     """
-    text = page(records, model=model, no_model=no_model)
+    text = page(records, model=model, no_model=no_model, crystals=crystals)
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def page(records: Records, *, model: ModelView | None, no_model: str = NO_MODEL) -> str:
+def page(
+    records: Records, *, model: ModelView | None, no_model: str = NO_MODEL, crystals: Crystals | None = None
+) -> str:
     """The page as text."""
+    known = Known(records, crystals)
+    hull = discovery(records, known)
+    shown = named(records, known)
     templates = files("orchestrator.report") / "templates"
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
-    goal = goal_section(records)
+    goal = goal_section(shown)
     found = (
         *([goal] if goal is not None else []),
-        progress_section(records),
-        calibration_section(records),
-        *belief_sections(records, model, no_model=no_model),
-        parallel_section(records),
-        timeline_section(records),
+        *(discovery_sections(shown, hull) if hull is not None else ()),
+        progress_section(shown, hull),
+        calibration_section(shown),
+        # A model knows crystals by their ids. Of a hull nothing is left to draw: each candidate is a crystal.
+        *(belief_sections(records, model, no_model=no_model) if hull is None else ()),
+        *((parallel_section(shown),) if hull is None else ()),
+        *loop_sections(shown),
+        timeline_section(shown),
     )
     return template.render(
         name=records.campaign.name,
         description=records.campaign.description,
         simulated=records.reality != "real",
         lab=records.lab,
-        facts=facts(records),
-        cards=cards(records),
-        phases=phase_rows(records),
+        facts=facts(shown),
+        cards=cards(shown, hull),
+        phases=phase_rows(shown),
         cost_head=cost_head(records.campaign.cost),
         sections=found,
-        heads=heads(records),
-        rows=rows(records),
+        heads=heads(shown),
+        rows=rows(shown, hull),
         marks=style.MODES,
         neutrals=(style.INK, style.MUTED, style.GRID, style.PAPER),
         css=(templates / "page.css").read_text(encoding="utf-8"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from campaigns.cost import Cost
 from orchestrator.records import Records
-from orchestrator.report.findings import mode_of
+from orchestrator.report.findings import after, mode_of
 from orchestrator.report.gates import stretches
 from orchestrator.report.spending import spending
 from orchestrator.report.wording import duration, number, unit_text
@@ -44,7 +44,7 @@ def phase_rows(records: Records) -> list[PhaseRow]:
             PhaseRow(
                 mode=phase.mode,
                 method=phase.method,
-                after=phase.entered_after,
+                after=after(records, phase.entered_after),
                 n=max(leaves - phase.entered_after, 0),
                 at=duration(began) if began is not None else "–",
                 rule=phase.rule,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.records import Records
+from orchestrator.report.discovery import Discovery
 from orchestrator.report.figures.calibration import parity, residuals
 from orchestrator.report.figures.coverage import coverage_figure
 from orchestrator.report.figures.parallel import parallel
-from orchestrator.report.figures.progress import bounded, distance, progress
+from orchestrator.report.figures.progress import bounded, distance, over_hull, progress
 from orchestrator.report.figures.spec import Panel, panel
 from orchestrator.report.figures.timeline import timeline
-from orchestrator.report.findings import beyond, counts, coverage, measured, predictions
+from orchestrator.report.findings import Prediction, beyond, counts, coverage, measured, predictions
 from orchestrator.report.gates import stretches
 from orchestrator.report.standings import leaders, scored, stand
 from orchestrator.report.wording import bound, label, number, percent, superlative, unit_text
@@ -46,11 +48,14 @@ class Section:
     listing: Listing | None = None
 
 
-def progress_section(records: Records) -> Section:
-    """Each objective, and each reading that has bounds, against the experiment number."""
+def progress_section(records: Records, hull: Discovery | None = None) -> Section:
+    """Each objective, and each reading that has bounds, against the experiment number; of a search for the hull, of
+    which `hull` tells, how far each energy lay over it."""
     title = "Progress"
     if not records.experiments:
         return Section("progress", title, missing="No experiment has been proposed yet.")
+    if hull is not None:
+        return _over_hull_section(records, hull, title)
     campaign = records.campaign
     objectives, names = campaign.objectives, {o.name for o in campaign.objectives}
     others = [c for c in campaign.outcome_constraints if c.name not in names]
@@ -77,9 +82,24 @@ def progress_section(records: Records) -> Section:
         lead += (
             " Experiments that are beyond an outcome constraint are crossed out and do not count as the best."
         )
+    if records.loops:
+        lead += " Experiments are numbered over all loops."
     if stretches(records):
         lead += " Shaded: the gate was shut, and learning experiments took the place of optimising ones."
     return Section("progress", title, lead, tuple(found), columns=1 if n_panels == 1 else 2)
+
+
+def _over_hull_section(records: Records, found: Discovery, title: str) -> Section:
+    caption = (
+        "How far the energy of each crystal lay over the hull that was known when it was asked for, in the order of "
+        "proposal; ringed: the hits, on or below it."
+    )
+    if counts(records)["failed"]:
+        caption += " Experiments that gave no value stand in the strip below the axis."
+    figure = over_hull(records, found)
+    about = "energy over the hull against experiment number"
+    lead = "Point at an experiment for its crystal and the reason it was proposed."
+    return Section("progress", title, lead, (panel("progress-0", figure, caption, about),))
 
 
 def _progress_caption(records: Records, objective: Objective) -> str:
@@ -112,7 +132,7 @@ def calibration_section(records: Records) -> Section:
     found: list[Panel] = []
     objectives = records.campaign.objectives
     for index, objective in enumerate(objectives):
-        found += _calibration(records, objective, f"-{index}" if index else "")
+        found += calibration_panels(records, objective, f"-{index}" if index else "")
     found += _gate_panels(records)
     if not found:
         reason = (
@@ -129,8 +149,13 @@ def calibration_section(records: Records) -> Section:
     )
 
 
-def _calibration(records: Records, objective: Objective, suffix: str) -> list[Panel]:
+def calibration_panels(records: Records, objective: Objective, suffix: str) -> list[Panel]:
+    """Predicted against measured, and the residuals, of one reading; none where nothing was predicted."""
     known = predictions(records, objective)
+    title = ""
+    if records.campaign.goal == "hull":
+        # Energies per atom differ by eV between compositions, and what is sought by meV.
+        known, title = _from_hull(known), "energy over the hull known then"
     if not known:
         return []
     n_measured = sum(measured(experiment, objective) is not None for experiment in records.experiments)
@@ -160,13 +185,22 @@ def _calibration(records: Records, objective: Objective, suffix: str) -> list[Pa
         about += " Nobody stated any noise here: coverage looks worse than it is."
     of = f" of {objective.name}" if several else ""
     return [
-        panel(f"parity{suffix}", parity(known, objective), caption, f"predicted against measured{of}"),
+        panel(f"parity{suffix}", parity(known, objective, title), caption, f"predicted against measured{of}"),
         panel(
             f"residuals{suffix}",
             residuals(known),
             about,
             f"standardised residuals{of} against experiment number",
         ),
+    ]
+
+
+def _from_hull(found: Sequence[Prediction]) -> list[Prediction]:
+    """Predicted and measured energies from the hull that was known when the crystal was proposed."""
+    return [
+        replace(each, mean=each.mean - at, measured=each.measured - at)
+        for each in found
+        if (at := each.experiment.proposal.material.get("hull_reference")) is not None
     ]
 
 
@@ -186,6 +220,10 @@ def _gate_panels(records: Records) -> list[Panel]:
 
 def parallel_section(records: Records) -> Section:
     title = "All candidates at once"
+    if records.campaign.goal == "hull":
+        return Section(
+            "parallel", title, missing="A candidate is a crystal here: there is nothing beside it to compare."
+        )
     shown = stand(records)
     n = len(shown)
     if n < 2:
@@ -200,7 +238,7 @@ def parallel_section(records: Records) -> Section:
 
 def worth(records: Records) -> list[float]:
     """What a line's colour means, for each of `stand(records)`, larger is better: the objective, turned; the score of
-    several; 1 on a front and 0 beside it."""
+    several; 1 on a front and 0 beside it. Raises ValueError for a hull."""
     if records.campaign.goal == "pareto":
         on_front = {each.number for each in leaders(records)}
         return [float(each.number in on_front) for each in stand(records)]

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from orchestrator.records import ExperimentRecord, Records
 from orchestrator.report.findings import predicted, readings
 from orchestrator.report.geometry import shown
 from orchestrator.report.spending import Spending
-from orchestrator.report.wording import clock, label, number, percent, quantity, uncertain, unit_text
+from orchestrator.report.wording import (
+    clock,
+    label,
+    number,
+    per_atom,
+    percent,
+    quantity,
+    uncertain,
+    unit_text,
+)
+from orchestrator.standing import over_hull
 
 
 def why(records: Records, experiment: ExperimentRecord, spent: Spending | None) -> list[tuple[str, str]]:
@@ -31,6 +45,7 @@ def why(records: Records, experiment: ExperimentRecord, spent: Spending | None) 
             title = "Predicted" if len(looked_at) == 1 else f"Predicted {label(name)}"
             unit = unit_text(reading.unit)
             found.append((title, f"{uncertain(*said)} {unit} (mean ± standard deviation)"))
+    found += _crystal(records, experiment)
     found += _around(records, experiment)
     if proposal.cost is not None:
         found.append(("Cost expected", quantity(proposal.cost, campaign.cost.unit if campaign.cost else "")))
@@ -50,6 +65,51 @@ def why(records: Records, experiment: ExperimentRecord, spent: Spending | None) 
         ("Experiment", experiment.id),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _crystal(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]]:
+    """Where the crystal comes from, and how stable it was believed to be; energies per atom."""
+    said, found = experiment.proposal.material, []
+    unit = per_atom(records.campaign.objectives[0].unit if records.campaign.goal == "hull" else "eV")
+    if source := said.get("source"):
+        made_of = f" of {', '.join(map(str, said['parents']))}" if said.get("parents") else ""
+        how = f": {said['how']}" if said.get("how") else ""
+        found.append(("Crystal from", f"{source}{made_of}{how}"))
+    if (energy := said.get("decomposition_energy")) is not None:
+        found.append(("Energy over the hull expected", f"{uncertain(energy, said.get('sd'))} {unit}".strip()))
+    parts = [
+        f"{number(value, 2)} {name}"
+        for name, value in (
+            ("among the networks", said.get("epistemic")),
+            ("in the data", said.get("aleatoric")),
+        )
+        if value is not None
+    ]
+    if parts:
+        found.append(("Its doubt", f"{', '.join(parts)} ({unit})"))
+    found += _properties(records, said)
+    if (chance := said.get("probability_stable")) is not None:
+        found.append(("Chance of stability", percent(chance)))
+    if records.campaign.goal == "hull" and (over := over_hull(experiment, records.campaign)) is not None:
+        found.append(("Energy over the hull measured", f"{number(over, 3)} {unit}".strip()))
+    return found
+
+
+def _properties(records: Records, said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was believed of the crystal itself, and how much of the doubt about the objective is due to it."""
+    units = {name: unit for loop in records.campaign.loops for name, unit in loop.learns}
+    found = []
+    for name, known in said.get("properties", {}).items():
+        sd = None if known["labelled"] else math.hypot(known["epistemic"], known["aleatoric"])
+        text = f"{uncertain(known['mean'], sd)} {unit_text(units.get(name, ''))}".strip()
+        found.append((f"Its {label(name)}", f"{text}, {'labelled' if known['labelled'] else 'predicted'}"))
+    if (parts := said.get("sd")) and isinstance(parts, Mapping):
+        unit = unit_text(records.campaign.objectives[0].unit)
+        text = f"{number(parts['material'], 2)} from the material, {number(parts['process'], 2)} from the process"
+        found.append(("Doubt", f"{text} ({unit})" if unit else text))
+    if (chance := said.get("chance")) is not None:
+        found.append(("Chance that the material will do", percent(chance)))
+    return found
 
 
 def _around(records: Records, experiment: ExperimentRecord) -> list[tuple[str, str]]:

@@ -33,6 +33,11 @@ def unit_text(unit: str) -> str:
     return text
 
 
+def per_atom(unit: str) -> str:
+    """`eV/atom`; empty where there is no unit."""
+    return f"{unit_text(unit)}/atom" if unit else ""
+
+
 def with_unit(name: str, unit: str) -> str:
     """`hole mobility (cm²/V/s)`; the bare name where there is no unit."""
     return f"{label(name)} ({unit_text(unit)})" if unit else label(name)
@@ -143,11 +148,12 @@ def bound(constraint: OutcomeConstraint) -> str:
 
 
 def goal_text(campaign: Campaign) -> str:
-    """What is sought among several objectives; empty where there is one."""
+    """What is sought beside or among the objectives; empty where that is one and says all."""
     names = [label(objective.name) for objective in campaign.objectives]
     return {
         "single": "",
         "pareto": "Pareto front of " + " and ".join(names),
         "desirability": "overall desirability of " + " and ".join(names),
         "hierarchy": "hierarchy: " + ", then ".join(names),
+        "hull": "stable crystals: energies per atom on the convex hull",
     }[campaign.goal]

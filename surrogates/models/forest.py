@@ -161,7 +161,7 @@ class Forest:
 
 def _grow(U: Array, z: Array, weight: Array, seed: int, kind: Kind) -> Any:
     """The nodes of one regression tree grown on weighted results."""
-    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor  # type: ignore[import-untyped]
+    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
     make = DecisionTreeRegressor if kind == "forest" else ExtraTreeRegressor
     tree = make(max_features=FEATURES, random_state=seed)

@@ -13,6 +13,8 @@ from orchestrator.report.wording import number, plain, with_unit
 if TYPE_CHECKING:
     from campaigns.space import Parameter, Value
 
+_NAMED = 20  # crystals named on an axis of parallel coordinates at most: more would hide each other
+
 
 def ticks(parameter: Parameter) -> list[float] | None:
     """Where a numeric parameter wants its ticks; None where even steps will do."""
@@ -53,8 +55,13 @@ def cartesian(parameter: Parameter, pad: float) -> dict[str, Any]:
 
 
 def dimension(parameter: Parameter, values: Sequence[Value]) -> dict[str, Any]:
-    """One axis of parallel coordinates; choices and logarithms become numbers with tick labels."""
+    """One axis of parallel coordinates; choices and logarithms become numbers with tick labels.
+
+    Of a material only the crystals among `values` stand on the axis: the later the last value, the higher.
+    """
     found: dict[str, Any] = {"label": two_lines(parameter.name, unit_of(parameter))}
+    if parameter.kind == "material":
+        return found | _crystals([str(value) for value in values])
     if parameter.kind == "categorical":
         choices = list(parameter.choices)
         return {
@@ -76,6 +83,20 @@ def dimension(parameter: Parameter, values: Sequence[Value]) -> dict[str, Any]:
     if places:
         found |= {"tickvals": places, "ticktext": texts}
     return found
+
+
+def _crystals(values: Sequence[str]) -> dict[str, Any]:
+    last = {value: at for at, value in enumerate(values)}
+    ranked = sorted(last, key=lambda value: last[value])
+    place = {value: at for at, value in enumerate(ranked)}
+    step = -(-len(ranked) // _NAMED)
+    named = ranked[::-1][::step]
+    return {
+        "values": [place[value] for value in values],
+        "tickvals": [place[value] for value in named],
+        "ticktext": [plain(value) for value in named],
+        "range": [-0.3, max(len(ranked) - 0.7, 0.3)],
+    }
 
 
 def two_lines(name: str, unit: str) -> str:

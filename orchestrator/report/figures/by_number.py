@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from orchestrator.contexts import as_made
 from orchestrator.records import ExperimentRecord, Records
-from orchestrator.report.findings import beyond, measured, mode_of, predicted, readings, state_of
+from orchestrator.report.findings import after, beyond, measured, mode_of, predicted, readings, state_of
 from orchestrator.report.gates import stretches
 from orchestrator.report.geometry import shown as value_shown
 from orchestrator.report.style import GRID, INK, MODES, MUTED, ORANGE, PAPER, SHUT, axis, layout
@@ -226,8 +226,8 @@ def _phases(figure: go.Figure, records: Records) -> None:
     """A dotted line where a phase began, with its mode and method above the plot."""
     seen = max((experiment.number for experiment in records.experiments), default=0)
     entered = [phase for phase in records.phases if phase.entered_after <= seen]
-    for place, phase in enumerate(entered):
-        start = phase.entered_after + 0.5
+    starts = [after(records, phase.entered_after) + 0.5 for phase in entered]
+    for place, (phase, start) in enumerate(zip(entered, starts, strict=True)):
         if phase.entered_after:
             figure.add_shape(
                 type="line",
@@ -240,7 +240,7 @@ def _phases(figure: go.Figure, records: Records) -> None:
                 layer="below",
                 line={"color": MUTED, "width": 1, "dash": "dot"},
             )
-        until = entered[place + 1].entered_after + 0.5 if place + 1 < len(entered) else seen + 0.5
+        until = starts[place + 1] if place + 1 < len(entered) else seen + 0.5
         text = f"{phase.mode} · {phase.method}"
         if phase.mode == "alternate" and until - start < 0.4 * seen:
             text = phase.mode  # the table of phases has whose turns they are

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from campaigns.campaign import Objective
 
 
-def parity(predictions: Sequence[Prediction], objective: Objective) -> go.Figure:
-    """Predicted (with 90 % bars) against measured, the diagonal, one trace per mode."""
+def parity(predictions: Sequence[Prediction], objective: Objective, name: str = "") -> go.Figure:
+    """Predicted (with 90 % bars) against measured, the diagonal, one trace per mode; `name`: what is measured, where
+    that is not the objective itself."""
     figure = go.Figure()
     ends = [p.measured for p in predictions] + [p.mean for p in predictions]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
@@ -50,7 +51,7 @@ def parity(predictions: Sequence[Prediction], objective: Objective) -> go.Figure
                 hovertext=[_told(p) for p in shown],
                 hoverinfo="text",
             )
-    title = with_unit(plain(objective.name), plain(objective.unit))
+    title = with_unit(plain(name or objective.name), plain(objective.unit))
     figure.update_layout(
         layout(
             430,

@@ -44,5 +44,8 @@ def parallel(records: Records, found: Sequence[Standing], worth: Sequence[float]
             unselected={"line": {"color": MUTED, "opacity": 0.08}},
         )
     )
-    figure.update_layout(layout(380, margin={"l": 70, "r": 60, "t": 70, "b": 24}))
+    # Names stand to the left of their axis; those of the first one need the margin.
+    first = dimensions[0].get("ticktext", ())
+    left = min(max([70, *(7 * len(name) + 14 for name in first)]), 240)
+    figure.update_layout(layout(380, margin={"l": left, "r": 60, "t": 70, "b": 24}))
     return figure

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from orchestrator.records import Records
+from orchestrator.report.discovery import Discovery
 from orchestrator.report.figures.by_number import Level, Point, against_number
 from orchestrator.report.findings import best, best_so_far, measured
 from orchestrator.report.standings import Standing, Volumes, best_score_so_far, on_axis
-from orchestrator.report.wording import label, plain, quantity, unit_text, with_unit
+from orchestrator.report.wording import label, per_atom, plain, quantity, unit_text, with_unit
 
 if TYPE_CHECKING:
     from campaigns.campaign import Objective, OutcomeConstraint
@@ -72,6 +73,27 @@ def score(
         title,
         path=best_score_so_far(ranked, records.campaign),
         ringed=[p for p in points if leader is not None and p.experiment is leader.record],
+    )
+
+
+def over_hull(records: Records, found: Discovery) -> go.Figure:
+    """How far each labelled crystal lay over the hull known when it was asked for; hits ringed."""
+    by_number = {experiment.number: experiment for experiment in records.experiments}
+    name = records.campaign.objectives[0].name
+    points = [
+        Point(by_number[each.number], each.over, each.experiment.values[name].sigma)
+        for each in found.labelled
+        if each.over is not None
+    ]
+    hits = {each.number for each in found.labelled if each.is_hit}
+    unit = per_atom(records.campaign.objectives[0].unit)
+    return against_number(
+        records,
+        points,
+        plain(f"energy over the hull ({unit})" if unit else "energy over the hull"),
+        ringed=[point for point in points if point.experiment.number in hits],
+        ring_name="hit",
+        levels=[Level(0.0, "the hull known then")],
     )
 
 

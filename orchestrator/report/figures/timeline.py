@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from orchestrator.records import ActionRecord, Records
-from orchestrator.report.findings import mode_of
+from orchestrator.report.findings import every, mode_of
 from orchestrator.report.gates import stretches
 from orchestrator.report.style import INK, MODES, MUTED, ORANGE, PAPER, SHUT, SKY, axis, layout
 from orchestrator.report.wording import duration, plain, time_scale
@@ -28,7 +28,7 @@ def timeline(records: Records) -> go.Figure:
     seconds, unit = time_scale(end_s)
     devices = list(dict.fromkeys(action.device for action in records.actions))
     rows = {device: plain(f"{device} · {_busy(shown, device, end_s)}") for device in devices}
-    by_id = {experiment.id: experiment for experiment in records.experiments}
+    by_id = {experiment.id: experiment for experiment in every(records)}
     groups: dict[tuple[str, str], list[ActionRecord]] = {}
     for action in shown:
         experiment = by_id.get(action.experiment)
@@ -108,7 +108,8 @@ def _marked(figure: go.Figure, records: Records, seconds: float) -> None:
     for shut in stretches(records):
         begins = [e.lab_began_s for e in shut.experiments if e.lab_began_s is not None]
         ends = [e.lab_ended_s for e in shut.experiments if e.lab_ended_s is not None]
-        before = [e.lab_ended_s for e in records.experiments[: shut.first.after] if e.lab_ended_s is not None]
+        earlier = [e for e in records.experiments if e.number <= shut.first.after]
+        before = [e.lab_ended_s for e in earlier if e.lab_ended_s is not None]
         left = min(begins, default=max(before, default=0.0))
         figure.add_shape(
             type="rect",

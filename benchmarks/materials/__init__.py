@@ -1,0 +1,1 @@
+"""What the materials surrogate costs and how well it predicts, on real data."""

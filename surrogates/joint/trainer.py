@@ -1,0 +1,115 @@
+"""What makes the ensembles: by default the graph networks, as the campaign describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from campaigns.structure import Structure
+from surrogates.encode import Array
+from surrogates.materials.discovery.trainer import trainer_of as of_discovery
+from surrogates.materials.ensemble import MaterialsEnsemble, graph_cache
+from surrogates.materials.errors import ModelFileError
+from surrogates.materials.model_file import code_fingerprint
+from surrogates.materials.settings import EnsembleSettings
+
+
+class Predicted(Protocol):
+    """The part of `surrogates.materials.prediction.Prediction` that is read here: of N materials and T targets."""
+
+    @property
+    def mean(self) -> Array: ...
+
+    @property
+    def epistemic(self) -> Array: ...
+
+    @property
+    def aleatoric(self) -> Array: ...
+
+    @property
+    def members(self) -> Array: ...
+
+
+class Ensemble(Protocol):
+    """What the planner needs of `surrogates.materials.ensemble.MaterialsEnsemble`."""
+
+    def predict(self, structures: Sequence[Structure]) -> Predicted: ...
+    def embed(self, structures: Sequence[Structure]) -> Array: ...
+    def save(self, path: Path) -> None: ...
+
+
+class Trainer(Protocol):
+    """Makes and reads ensembles of one kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    def content(self) -> Any:
+        """All that an ensemble depends on besides data and seed, in JSON types."""
+
+    def usable(self, structures: Sequence[Structure]) -> Array:
+        """(n,) bool: False for structures that no network can treat."""
+
+    def fit(
+        self,
+        structures: Sequence[Structure],
+        values: Array,
+        targets: Sequence[str],
+        *,
+        seed: int,
+        start: Ensemble | None,
+    ) -> Ensemble: ...
+
+    def load(self, path: Path) -> Ensemble | None:
+        """None where there is none, or only a damaged one."""
+
+
+class Networks:
+    """Ensembles of graph networks. Graphs once made are kept for all of them."""
+
+    def __init__(self, settings: EnsembleSettings) -> None:
+        self.settings = settings
+        self.name = f"{settings.members} {settings.network.network}"
+        self._graphs = graph_cache(settings)
+
+    def content(self) -> dict[str, Any]:
+        return self.settings.to_json() | {"code": code_fingerprint()}
+
+    def usable(self, structures: Sequence[Structure]) -> Array:
+        refused: set[int] = set()
+        self._graphs(structures, lambda place, _: refused.add(place))
+        return np.array([k not in refused for k in range(len(structures))], dtype=bool)
+
+    def fit(
+        self,
+        structures: Sequence[Structure],
+        values: Array,
+        targets: Sequence[str],
+        *,
+        seed: int,
+        start: Ensemble | None,
+    ) -> MaterialsEnsemble:
+        assert start is None or isinstance(start, MaterialsEnsemble)
+        return MaterialsEnsemble.fit(
+            structures,
+            values,
+            targets,
+            settings=self.settings,
+            seed=seed,
+            start=start,
+            graphs=self._graphs,
+        )
+
+    def load(self, path: Path) -> MaterialsEnsemble | None:
+        try:
+            return MaterialsEnsemble.load(path, graphs=self._graphs)
+        except (FileNotFoundError, ModelFileError):
+            return None  # a cache: what is not there, or was cut off, is fitted again
+
+
+def trainer_of(aim: Mapping[str, Any]) -> Networks:
+    """As the campaign's `surrogate: materials:` says; for discovery and for this the same."""
+    return Networks(of_discovery(aim).settings)

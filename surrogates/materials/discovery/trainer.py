@@ -1,0 +1,122 @@
+"""What makes the planner's ensembles: by default the graph networks, as the campaign describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from campaigns.structure import Structure
+from surrogates.encode import Array
+from surrogates.materials.augmentation import Volumes
+from surrogates.materials.discovery.orbits import OrbitCache
+from surrogates.materials.ensemble import MaterialsEnsemble
+from surrogates.materials.errors import ModelFileError
+from surrogates.materials.model_file import code_fingerprint
+from surrogates.materials.networks import NetworkSettings
+from surrogates.materials.prediction import Prediction
+from surrogates.materials.settings import EnsembleSettings
+from surrogates.materials.training import Training
+from surrogates.materials.volume_scan import scan_volumes
+
+TARGET = "decomposition energy, squeezed"
+VOLUMES = 9  # from 80 to 120 % of a generated cell's own
+WARM = 5  # a warm start takes this part of the epochs of a full training
+
+
+class Ensemble(Protocol):
+    """What the planner needs of `surrogates.materials.ensemble.MaterialsEnsemble`."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def predict(self, structures: Sequence[Structure]) -> Prediction: ...
+    def embed(self, structures: Sequence[Structure]) -> Array: ...
+    def save(self, path: Path) -> None: ...
+
+
+class Trainer(Protocol):
+    """Makes and reads ensembles of one kind."""
+
+    @property
+    def name(self) -> str: ...
+    def fit(
+        self, structures: Sequence[Structure], values: Array, *, seed: int, start: Ensemble | None
+    ) -> Ensemble: ...
+    def relaxed(self, ensemble: Ensemble, structures: Sequence[Structure]) -> Prediction | None:
+        """What the energies would be once the cells are relaxed; None where the ensemble has not learned that."""
+
+    def load(self, path: Path) -> Ensemble | None:
+        """None where there is none, or only a damaged one."""
+
+    def usable(self, structures: Sequence[Structure]) -> Array:
+        """(n,) False for structures that have no graph: an atom without neighbours, atoms on top of each other."""
+
+    def content(self) -> Any:
+        """What the settings are, in JSON types."""
+
+
+class GraphTrainer:
+    """Ensembles of graph networks. Graphs once made are kept for all of them."""
+
+    name = "ensemble"
+
+    def __init__(self, settings: EnsembleSettings, workers: int = 1) -> None:
+        self.settings, self.workers = settings, workers
+        network = settings.network
+        self._graphs = OrbitCache(network.cutoff, network.neighbours, network.kind)
+
+    def content(self) -> dict[str, Any]:
+        """All that a fitted ensemble depends on besides data and seed."""
+        return self.settings.to_json() | {"code": code_fingerprint()}
+
+    def fit(
+        self, structures: Sequence[Structure], values: Array, *, seed: int, start: Ensemble | None
+    ) -> Ensemble:
+        return MaterialsEnsemble.fit(
+            structures, values, (TARGET,), settings=self.settings, seed=seed,
+            start=None if start is None else _networks(start), workers=self.workers, graphs=self._graphs,
+        )  # fmt: skip
+
+    def relaxed(self, ensemble: Ensemble, structures: Sequence[Structure]) -> Prediction | None:
+        if self.settings.volumes is None or not structures:
+            return None
+        return scan_volumes(_networks(ensemble), structures, TARGET).prediction
+
+    def usable(self, structures: Sequence[Structure]) -> Array:
+        refused: set[int] = set()
+        self._graphs(structures, lambda place, _: refused.add(place))
+        return np.array([k not in refused for k in range(len(structures))], dtype=bool)
+
+    def load(self, path: Path) -> Ensemble | None:
+        try:
+            return MaterialsEnsemble.load(path, graphs=self._graphs)
+        except (FileNotFoundError, ModelFileError):
+            return None  # a cache: what is not there, or was cut off, is fitted again
+
+
+def _networks(ensemble: Ensemble) -> MaterialsEnsemble:
+    if not isinstance(ensemble, MaterialsEnsemble):
+        raise TypeError(f"wanted an ensemble of graph networks, got {type(ensemble).__name__}")
+    return ensemble
+
+
+def trainer_of(aim: Mapping[str, Any]) -> GraphTrainer:
+    """As the campaign's `surrogate: materials:` says. Where crystals are generated, whose cells are not relaxed, the
+    networks learn from copies at other volumes too, and are asked at several."""
+    said = aim.get("surrogate", {}).get("materials", {})
+    network, training = NetworkSettings(), Training()
+    network = replace(network, network=said.get("network") or network.network)
+    if said.get("width") is not None:
+        network = replace(network, width=int(said["width"]))
+    epochs = said.get("epochs")
+    if epochs is not None:
+        training = replace(training, epochs=int(epochs), warm_epochs=max(1, round(int(epochs) / WARM)))
+    loose = any(parameter.get("generate") for parameter in aim["space"]["parameters"])
+    volumes = Volumes(count=VOLUMES) if loose and network.kind == "structure" else None
+    members = int(said.get("members", 5))
+    return GraphTrainer(
+        EnsembleSettings(members=members, network=network, training=training, volumes=volumes)
+    )

@@ -1,0 +1,29 @@
+"""Networks by their names."""
+
+from __future__ import annotations
+
+import torch
+
+from surrogates.materials.networks.base import Network
+from surrogates.materials.networks.cgcnn import CGCNN
+from surrogates.materials.networks.composition import CompositionNetwork
+from surrogates.materials.networks.edge_gated import EdgeGatedNetwork
+from surrogates.materials.networks.settings import NetworkSettings
+
+NETWORKS: dict[str, type[Network]] = {
+    "cgcnn": CGCNN,
+    "edge_gated": EdgeGatedNetwork,
+    "composition": CompositionNetwork,
+}
+
+
+def build(
+    settings: NetworkSettings, targets: int, *, per_atom: int = 0, vectors: int = 0, seed: int = 0
+) -> Network:
+    """A network with first weights drawn from `seed`; torch's global generator is left as it was. Raises ValueError for
+    a name that is not in `NETWORKS`."""
+    if settings.network not in NETWORKS:
+        raise ValueError(f"wanted a network of {', '.join(NETWORKS)}, got {settings.network!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[settings.network](settings, targets, per_atom, vectors)

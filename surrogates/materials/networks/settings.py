@@ -1,0 +1,27 @@
+"""What describes a network, in JSON types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surrogates.materials.graph import CUTOFF, Kind
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """network: name in `NETWORKS`; width: channels of nodes and edges; layers: message passing steps; cutoff:
+    angstrom; neighbours: nearest ones kept of each atom, None for all within the cutoff; filters: Gaussians of the
+    bond expansion; dropout: share of the pooled representation left out in training."""
+
+    network: str = "edge_gated"
+    width: int = 96
+    layers: int = 4
+    cutoff: float = CUTOFF
+    neighbours: int | None = 16
+    filters: int = 41
+    dropout: float = 0.0
+
+    @property
+    def kind(self) -> Kind:
+        """What its graphs are made of."""
+        return "composition" if self.network == "composition" else "structure"

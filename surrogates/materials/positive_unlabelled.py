@@ -1,0 +1,132 @@
+"""Learning from positive and unlabelled examples by transductive bagging.
+
+Each bag calls another part of the unlabelled negative and learns to tell it from the positive; an example is scored by
+the bags that have not seen it (Mordelet and Vert, Pattern Recognit. Lett. 37, 201, 2014; for synthesisability Jang et
+al., J. Am. Chem. Soc. 142, 18836, 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+BAGS = 100
+HELD_OUT = 0.2  # of the positive, never trained on; of the unlabelled of each bag, not in that bag
+CALLED = 0.5
+
+
+class Classifier(Protocol):
+    """Any binary classifier as scikit-learn has them; examples are rows of an array, or of any sequence."""
+
+    def fit(self, examples: Any, labels: Any) -> Any: ...
+    def predict_proba(self, examples: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Bagged:
+    """`scores` (n,): mean of an example's scores over the bags that did not train on it, NaN where all did; `tested`:
+    the positive examples that no bag trained on; `classifiers`: one per bag."""
+
+    scores: Array
+    positive: Flags
+    tested: Flags
+    classifiers: tuple[Classifier, ...]
+
+    @property
+    def true_positive_rate(self) -> float:
+        """Share of the positive examples never trained on that are called positive."""
+        return float(np.mean(self.scores[self.tested] > CALLED)) if np.any(self.tested) else float("nan")
+
+    @property
+    def called(self) -> float:
+        """Share of the unlabelled examples that are called positive. What share of these is rightly so cannot be known
+        from positive and unlabelled examples alone."""
+        scores = self.scores[~self.positive]
+        scores = scores[np.isfinite(scores)]
+        return float(np.mean(scores > CALLED)) if scores.size else float("nan")
+
+    def probability(self, examples: Any) -> Array:
+        """(m,) mean of the scores of new examples over all bags."""
+        if not len(examples):
+            return np.zeros(0)
+        out: Array = np.mean([_score(one, examples) for one in self.classifiers], axis=0)
+        return out
+
+
+def bag(
+    make: Callable[[int], Classifier],
+    examples: Any,
+    positive: ArrayLike,
+    *,
+    bags: int = BAGS,
+    held_out: float = HELD_OUT,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Bagged:
+    """`make(seed)` gives the classifier of one bag; `positive` (n,) says which examples are.
+
+    The same share `held_out` of the positive is left out of every bag. A bag draws as many unlabelled as there are
+    positive, leaves the same share of them out, and trains on the rest; where the unlabelled are fewer than twice the
+    positive, it draws half of them, and as many of the positive, so that both are always equally many and every
+    unlabelled example is outside of about half of the bags.
+
+    Raises ValueError: fewer than five of either kind, or lengths differ.
+    """
+    labels = np.asarray(positive, bool)
+    n = len(examples)
+    if labels.shape != (n,):
+        raise ValueError(f"positive: wanted one flag for each of {n} examples, got {labels.shape}")
+    p, u = np.flatnonzero(labels), np.flatnonzero(~labels)
+    if min(len(p), len(u)) < 5:
+        raise ValueError(f"wanted five positive and five unlabelled at least, got {len(p)} and {len(u)}")
+    rng = np.random.default_rng([seed, 0])
+    tested = np.zeros(n, bool)
+    tested[rng.choice(p, max(1, round(held_out * len(p))), replace=False)] = True
+    training = p[~tested[p]]
+    drawn = min(len(p), len(u) // 2)
+    used = max(1, round((1.0 - held_out) * drawn))
+    total, times = np.zeros(n), np.zeros(n, int)
+    classifiers = []
+    for k in range(bags):
+        rng = np.random.default_rng([seed, 1, k])
+        negative = rng.choice(u, drawn, replace=False)[:used]
+        some = training if len(training) <= used else rng.choice(training, used, replace=False)
+        chosen = rng.permutation(np.concatenate([some, negative]))
+        classifier = make(int(rng.integers(2**31)))
+        classifier.fit(_take(examples, chosen), labels[chosen])
+        out = np.setdiff1d(np.arange(n), chosen)
+        total[out] += _score(classifier, _take(examples, out))
+        times[out] += 1
+        classifiers.append(classifier)
+        if progress is not None:
+            progress(k + 1, bags)
+    scores = np.divide(total, times, out=np.full(n, np.nan), where=times > 0)
+    return Bagged(scores, labels, tested, tuple(classifiers))
+
+
+def null_run(
+    make: Callable[[int], Classifier], examples: Any, positive: ArrayLike, *, bags: int = BAGS, seed: int
+) -> Bagged:
+    """The same with the labels shuffled: what it still finds, it finds in anything. Its true positive rate is to be
+    about one half."""
+    labels = np.asarray(positive, bool)
+    shuffled = np.random.default_rng([seed, 2]).permutation(labels)
+    return bag(make, examples, shuffled, bags=bags, seed=seed)
+
+
+def _take(examples: Any, rows: NDArray[np.int64]) -> Any:
+    return examples[rows] if isinstance(examples, np.ndarray) else [examples[int(k)] for k in rows]
+
+
+def _score(classifier: Classifier, examples: Sequence[Any] | Array) -> Array:
+    """(m,) of the positive class, which is the second of two."""
+    scores = np.asarray(classifier.predict_proba(examples), float)
+    if scores.shape != (len(examples), 2) or not np.all(np.isfinite(scores)):
+        raise ValueError(f"predict_proba: wanted ({len(examples)}, 2) finite numbers, got {scores.shape}")
+    return scores[:, 1]
