@@ -24,8 +24,8 @@ from surrogates.sampling import Sampler
 
 @dataclass(frozen=True)
 class Parts:
-    """Standard deviation of the belief about one reading, in its own unit: of what is not known of the material's
-    properties, as far as it matters here, and of what the results leave open. Their squares add up to the whole's."""
+    """Standard deviation of the belief about one reading, in its own unit: of what the members of the ensemble do not
+    agree on, as far as it matters here, and of what the results leave open. Their squares add up to the whole's."""
 
     material: float
     process: float

@@ -17,23 +17,25 @@ from scipy.sparse.csgraph import connected_components
 from campaigns.structure import ELEMENTS, NUMBER, Structure
 from surrogates.materials.crystals import to_pymatgen
 
-SYMPREC = 0.1  # A: unrelaxed cells keep their symmetry only roughly (pymatgen's choice for relaxed ones too)
+LOOSE, TIGHT = (
+    0.1,
+    0.02,
+)  # A: unrelaxed cells keep their symmetry only roughly; near one limit, the other decides
 WINDOW = 1.5  # times the volume per atom: the matcher itself scales volumes away
 
 _matcher = StructureMatcher(primitive_cell=False)
 
 
 class Marks(NamedTuple):
-    """What two cells of one crystal have in common; spglib's space group, 0 where it finds none."""
+    """What two cells of one crystal have in common: sites in the primitive cell and spglib's space group (0 where it
+    finds none)."""
 
-    formula: str
     sites: int
     space_group: int
 
 
-class _Marked(NamedTuple):
+class _Seen(NamedTuple):
     marks: Marks
-    volume: float  # A^3 per atom
     primitive: Crystal
 
 
@@ -44,24 +46,28 @@ class Cluster(NamedTuple):
     representative: int
 
 
-def marks(structure: Structure) -> Marks:
-    """Reduced formula, sites in the primitive cell and space group, to 0.1 angstrom."""
-    return _marked(structure).marks
+def marks(structure: Structure, symprec: float = LOOSE) -> Marks:
+    """Of a structure's symmetry within `symprec` angstrom."""
+    return _seen(structure.key, structure, symprec).marks
 
 
 def same(a: Structure, b: Structure) -> bool:
-    """Whether two structures are one crystal: composition, primitive cell's sites and space group (to 0.1 A) agree,
-    volumes per atom are within a factor of 1.5, and StructureMatcher (its own tolerances, as in Merchant et al. 2023)
-    maps one on the other. Crystals that differ by a distortion that breaks symmetry are two, where the matcher alone
-    may call them one."""
+    """Whether two structures are one crystal: the same composition, volumes per atom within a factor of 1.5, the same
+    space group and number of sites in the primitive cell, to 0.1 or to 0.02 A, and StructureMatcher (its own
+    tolerances, as in Merchant et al. 2023) maps one on the other. Crystals that differ by a distortion that breaks
+    symmetry are two, where the matcher alone may call them one."""
     if a.key == b.key:
         return True
     if a.formula != b.formula:
         return False
-    left, right = _marked(a), _marked(b)
-    if left.marks != right.marks or not 1.0 / WINDOW <= left.volume / right.volume <= WINDOW:
+    ratio = a.volume / a.n_atoms / (b.volume / b.n_atoms)
+    if not 1.0 / WINDOW <= ratio <= WINDOW:
         return False
-    return bool(_matcher.fit(left.primitive, right.primitive))
+    for symprec in (LOOSE, TIGHT):
+        left, right = _seen(a.key, a, symprec), _seen(b.key, b, symprec)
+        if left.marks == right.marks:
+            return bool(_matcher.fit(left.primitive, right.primitive))
+    return False
 
 
 def same_as_any(structure: Structure, others: Sequence[Structure]) -> bool:
@@ -117,22 +123,15 @@ def _energy(value: float | None) -> float:
     return np.inf if value is None or np.isnan(value) else value
 
 
-def _marked(structure: Structure) -> _Marked:
-    return _marked_by_key(structure.key, structure)
-
-
 @lru_cache(maxsize=20_000)
-def _marked_by_key(key: str, structure: Structure) -> _Marked:
+def _seen(key: str, structure: Structure, symprec: float) -> _Seen:
     cell = (structure.lattice, structure.frac, [NUMBER[symbol] for symbol in structure.species])
-    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    group = 0 if dataset is None else int(dataset.number)
-    found = spglib.find_primitive(cell, symprec=SYMPREC)
-    if found is None:
-        primitive = to_pymatgen(structure)
+    dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    found = spglib.find_primitive(cell, symprec=symprec)
+    if dataset is None or found is None:
+        primitive, group = to_pymatgen(structure), 0
     else:
         lattice, frac, numbers = found
         primitive = Crystal(Lattice(lattice), [ELEMENTS[number - 1] for number in numbers], frac)
-    reduced = primitive.get_reduced_structure()
-    return _Marked(
-        Marks(structure.formula, len(reduced), group), structure.volume / structure.n_atoms, reduced
-    )
+        group = int(dataset.number)
+    return _Seen(Marks(len(primitive), group), primitive.get_reduced_structure())

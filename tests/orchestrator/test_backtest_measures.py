@@ -125,7 +125,7 @@ def test_the_table_says_what_was_not_found() -> None:
 def test_cautions_say_what_the_table_cannot() -> None:
     bound: Any = SimpleNamespace(
         campaign=SimpleNamespace(plan=(SimpleNamespace(timeout_s=60.0),)),
-        steps=(SimpleNamespace(step=SimpleNamespace(device="table")),),
+        steps=(SimpleNamespace(devices=("table",)),),
         laboratory=SimpleNamespace(file=SimpleNamespace(devices={"table": SimpleNamespace(settings={})})),
     )
     small, single, timeout = cautions(pool(40), bound)

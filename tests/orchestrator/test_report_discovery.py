@@ -144,6 +144,8 @@ def test_the_hull_of_a_ternary_has_its_tie_lines(tmp_path: Path) -> None:
     figure = figures(section)["hull"]
     shown = traces(figure)
     assert (shown["found: on the hull"]["a"], shown["found: on the hull"]["b"]) == ([0.75], [0.25])
+    assert shown["element"]["text"] == ["Li", "P", "O"]
+    assert shown["formula"]["text"] and not {"Li", "P", "O2"} & set(shown["formula"]["text"])
     above = dict(
         zip(shown["labelled: optimise"]["c"], shown["labelled: optimise"]["marker"]["color"], strict=True)
     )
@@ -318,10 +320,10 @@ def test_text_of_a_pool_cannot_become_markup(tmp_path: Path) -> None:
 
 
 def test_no_name_hides_another_or_a_point() -> None:
-    at = [(50.0, 50.0), (60.0, 50.0), (70.0, 52.0), (200.0, 5.0)]
+    at = [(50.0, 50.0), (60.0, 50.0), (70.0, 52.0), (200.0, 95.0)]
     names = ["LiFePO4", "Li3Fe2(PO4)3", "FePO4", "O2"]
     sides = place_names(names, at, at, inside=(0.0, 0.0, 220.0, 100.0))
-    assert sides[3] == "top center"  # below is outside
+    assert sides[3] == "bottom center"  # above is outside
     assert len({side for side in sides[:3] if side}) == len([side for side in sides[:3] if side]) >= 2
     crowd = [(x, y) for x in range(0, 200, 6) for y in range(0, 100, 6)]
     assert place_names(["LiFePO4"], [(50.0, 50.0)], crowd, inside=(0.0, 0.0, 220.0, 100.0)) == [None]

@@ -36,6 +36,17 @@ def traces(figure: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {trace["name"]: trace for trace in figure["data"]}
 
 
+class Seen(records_fake.Flat):
+    """A model view that remembers which crystals it was asked about."""
+
+    def __init__(self) -> None:
+        self.crystals: set[Any] = set()
+
+    def predict(self, candidates: Any, reading: str) -> Any:
+        self.crystals |= {candidate["crystal"] for candidate in candidates}
+        return super().predict(candidates, reading)
+
+
 @pytest.fixture(scope="module")
 def search(tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, Any]:
     records, pool = co_search()
@@ -44,8 +55,9 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, Any]:
 
 def test_a_page_holds_the_crystals_that_were_met_and_no_others(search: tuple[Records, Any]) -> None:
     records, crystals = search
-    model = records_fake.Flat()
+    model = Seen()
     text = page(records, model=model, crystals=crystals)
+    assert model.crystals <= {e.candidate["crystal"] for e in records.experiments}  # by their ids
     reader = Reader()
     reader.feed(text)
     reader.close()
@@ -96,14 +108,6 @@ def test_parallel_coordinates_name_the_best_crystals_only(search: tuple[Records,
 
 def test_slices_move_the_process_and_hold_the_crystal(search: tuple[Records, Any]) -> None:
     records, _ = search
-
-    class Seen(records_fake.Flat):
-        crystals: set[Any] = set()
-
-        def predict(self, candidates: Any, reading: str) -> Any:
-            self.crystals |= {candidate["crystal"] for candidate in candidates}
-            return super().predict(candidates, reading)
-
     (section,) = belief_sections(records, model := Seen(), no_model="")
     assert [panel.key for panel in section.panels] == ["slice-anneal", "slice-time", "plane-mean", "plane-sd"]
     best = max(records.experiments, key=lambda e: e.values["yield"].value)

@@ -136,7 +136,7 @@ def ternary_figure(
             cliponaxis=False,
         )
     frame = (-0.2 * _EDGE, -20.0, 1.2 * _EDGE, _EDGE)
-    inner = [each for each in shown if max(each.fractions) < 1]  # the corners have their names
+    inner = [each for each in shown if max(each.fractions) < 1]  # the corners have the elements' names
     named, sides = _named(inner, [_pixels(each) for each in shown], _pixels, frame)
     figure.add_scatterternary(
         a=[each.fractions[0] for each in named],
@@ -147,16 +147,22 @@ def ternary_figure(
         **_TEXT,
         cliponaxis=False,
     )
+    figure.add_scatterternary(
+        a=[1, 0, 0],
+        b=[0, 1, 0],
+        c=[0, 0, 1],
+        text=[plain(symbol) for symbol in elements],
+        textposition=["top center", "bottom left", "bottom right"],
+        **_TEXT | {"name": "element", "textfont": {"size": 15, "color": INK}},
+        cliponaxis=False,
+    )
     bar = f"energy above the hull ({plain(per_atom(unit))})" if unit else "energy above the hull"
     figure.update_layout(
         layout(
             640,
             ternary={
                 "bgcolor": PAPER,
-                # An empty line keeps each name clear of the phase at its corner.
-                "aaxis": _side(f"{plain(elements[0])}<br>\u00a0"),
-                "baxis": _side(f"\u00a0<br>{plain(elements[1])}"),
-                "caxis": _side(f"\u00a0<br>{plain(elements[2])}"),
+                **{f"{at}axis": _side() for at in "abc"},
             },
             coloraxis={
                 "colorscale": SCALE,
@@ -252,9 +258,8 @@ def _pixels(each: Point) -> tuple[float, float]:
     return _EDGE * (each.fractions[2] + up / 2), _EDGE * up * 3**0.5 / 2
 
 
-def _side(title: str) -> dict[str, Any]:
+def _side() -> dict[str, Any]:
     return {
-        "title": {"text": title, "font": {"size": 15, "color": INK}},
         "gridcolor": GRID,
         "linecolor": MUTED,
         "showticklabels": False,  # they would hide phases at the edges; the pointer tells compositions

@@ -28,7 +28,7 @@ class Learned:
     """An ensemble, and the hull that what it says is counted from.
 
     It has learned decomposition energies: how far each label lies above or below the hull of all other labels. Against
-    formation energies, or residuals of a linear model of composition, that halved the error of energies above the hull
+    formation energies, or residuals of a linear model of composition, that took a quarter off the error of the energy
     and doubled the stable crystals among the best hundred, for it is the very question asked of a crystal without a
     label, and what a hull says already of composition need not be learned. They are learned squeezed: see `squeeze`.
     """

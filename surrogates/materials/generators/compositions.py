@@ -73,7 +73,7 @@ def compositions(
             if made >= limit:
                 return
             most = max(1, min(units, max_atoms // sum(counts.values())))
-            drawn = source.draw(counts, int(rng.integers(1, most + 1)), rng)
+            drawn = source.draw(counts, most, rng)
             if drawn is None:
                 break
             structure, group = drawn

@@ -126,7 +126,13 @@ def _species() -> tuple[tuple[Ion, ...], Array]:
     """The ions of the table and the lambdas (n, n) of their pairs."""
     table = SubstitutionProbability()
     whole = sorted(table.species, key=lambda s: (s.symbol, s.oxi_state))
-    exponents = np.array([[table.get_lambda(a, b) for b in whole] for a in whole])
+    half = np.array(
+        [
+            [table.get_lambda(a, b) if k <= n else 0.0 for k, b in enumerate(whole)]
+            for n, a in enumerate(whole)
+        ]
+    )
+    exponents = np.tril(half) + np.tril(half, -1).T
     return tuple(Ion(s.symbol, int(s.oxi_state or 0)) for s in whole), exponents
 
 

@@ -46,7 +46,7 @@ def random_symmetric(
     while left and made < limit:
         for each in list(left):
             most = min(units, max_atoms // sum(each.values()))
-            drawn = source.draw(each, int(rng.integers(1, most + 1)), rng)
+            drawn = source.draw(each, most, rng)
             if drawn is None:
                 left.remove(each)
                 continue
@@ -92,11 +92,11 @@ class Drawing:
     def draw(
         self, counts: Mapping[str, int], units: int, rng: np.random.Generator
     ) -> tuple[Structure, int] | None:
-        """A crystal of `units` formula units in the primitive cell, and its space group; None where 30 tries gave none
-        in which the spheres fit."""
+        """A crystal of 1 to `units` formula units in the primitive cell, and its space group, both drawn for each try;
+        None where 30 tries gave none in which the spheres fit."""
         for _ in range(TRIES):
-            group = space_group(int(rng.choice(self.groups)))
-            drawn = self.attempt(group, {s: n * units for s, n in counts.items()}, rng)
+            group, times = space_group(int(rng.choice(self.groups))), int(rng.integers(1, units + 1))
+            drawn = self.attempt(group, {s: n * times for s, n in counts.items()}, rng)
             if not isinstance(drawn, str):
                 return drawn, group.number
         return None

@@ -15,9 +15,11 @@ from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.space import Categorical, Integer, LinearConstraint, Space
 from surrogates.acquisition.confidence_bound import UpperConfidenceBound
 from surrogates.joint import search as joint_search
+from surrogates.joint.members import Members
 from surrogates.joint.planner import JointPlanner
 from surrogates.joint.representation import Representation
 from surrogates.joint.search import JointSearch
+from surrogates.models import exact
 from surrogates.planner import Method
 from surrogates.region import Region
 from tests.surrogates.joint.crystals import IDS, STRUCTURES, aim, known, places, space, truth
@@ -92,6 +94,16 @@ def test_a_batch_has_no_two_alike_and_the_same_request_has_the_same_answer() -> 
     assert len({p.candidate["crystal"] for p in batch}) > 1 and singly[0] == batch[0].candidate["crystal"]
 
 
+def test_what_is_pending_is_believed_to_give_what_all_members_expect_together() -> None:
+    sought = planner()._believe().sought
+    X = sought.U[:3] + 0.01
+    told = sought.condition(X)
+    assert np.allclose(
+        told.posterior(sought.U)[0], sought.condition(X, sought.posterior(X)[0]).posterior(sought.U)[0]
+    )
+    assert (told.posterior(X)[1] < sought.posterior(X)[1]).all() and len(told.U) == len(sought.U) + 3
+
+
 def test_only_the_measured_candidate_is_avoided_not_its_material() -> None:
     made = planner(0)
     best = max(
@@ -119,22 +131,63 @@ def test_what_is_not_known_of_a_material_adds_to_the_uncertainty() -> None:
     wide = max(free, key=lambda k: float((whole.unit().std(axis=0)[k] ** 2).sum()))
     candidate = {"anneal": 500.0, "crystal": IDS[wide], "time": 2.0}
     sds, shares = [], []
-    for by in (0.0, 3.0, 10.0, 30.0):
+    for by in (0.0, 3.0, 10.0):
         made = planner(60, representation=widened(whole, IDS[wide], by))
         parts, sd = made.parts(candidate), float(made.predict([candidate])[1][0])
         assert parts is not None and parts.material**2 + parts.process**2 == pytest.approx(sd**2)
         sds.append(sd)
         shares.append((parts.material / sd) ** 2)
     assert min(sds[1:]) > 1.05 * sds[0]
-    assert shares[0] < 1e-9 and shares == sorted(shares) and shares[-1] > 0.1
+    assert shares[0] < 0.01 and min(shares[1:]) > 5 * shares[0]
 
 
-def test_a_label_leaves_nothing_unknown_of_a_material() -> None:
-    made = planner(representation=known(30, members=5.0))
-    for k in np.flatnonzero(made.axis.known.labelled.all(axis=1)):
-        parts = made.parts({"anneal": 500.0, "crystal": IDS[k], "time": 2.0})
-        assert parts is not None and parts.material < 1e-6
+def test_labels_leave_nothing_that_the_members_do_not_agree_on() -> None:
+    made = planner(representation=known(len(IDS)))
+    parts = made.parts({"anneal": 500.0, "crystal": IDS[3], "time": 2.0})
+    assert parts is not None and parts.material < 1e-9 < parts.process
     assert planner(0).parts({"anneal": 500.0, "crystal": IDS[0], "time": 2.0}) is None
+
+
+def test_each_member_has_a_model_of_what_it_says_itself() -> None:
+    made = planner(30)
+    sought, encoder = made._believe().sought, made._sampler.encoder
+    assert isinstance(sought, Members) and len(sought.models) == 4
+    units = made.axis.known.unit()
+    for k, (view, model) in enumerate(zip(sought.views, sought.models, strict=True)):
+        seen = view.of(encoder.unit(encoder.codes([{"anneal": 400.0, "crystal": IDS[9], "time": 2.0}])))
+        assert seen.shape == (1, 6) and np.allclose(seen[0, 1:3], units[k, 9])
+        assert np.array_equal(model.U, view.of(sought.U))
+    # Moments by the laws of total expectation and variance, their slopes by differences.
+    X = encoder.unit(encoder.codes([row.candidate for row in made.observations.rows[:8]]))
+    X[:, 0] = np.linspace(0.1, 0.9, 8)
+    each = [m.posterior(v.of(X)) for m, v in zip(sought.models, sought.views, strict=True)]
+    means, sds = np.array([e[0] for e in each]), np.array([e[1] for e in each])
+    mean, sd, mean_slope, sd_slope = sought.posterior_gradient(X, encoder.continuous_columns)
+    assert np.allclose(mean, means.mean(axis=0)) and np.allclose(
+        sd**2, (sds**2).mean(axis=0) + means.var(axis=0)
+    )
+    assert np.allclose(sum(sought.parts(X)), sd**2)
+    for k, column in enumerate(encoder.continuous_columns):
+        up, down = X.copy(), X.copy()
+        up[:, column] += 1e-5
+        down[:, column] -= 1e-5
+        (a, b), (c, d) = sought.posterior(up), sought.posterior(down)
+        assert np.allclose(mean_slope[:, k], (a - c) / 2e-5, atol=1e-4)
+        assert np.allclose(sd_slope[:, k], (b - d) / 2e-5, atol=1e-4)
+    assert np.allclose(np.diag(sought.covariance(X, X)), sd**2)
+
+
+def test_a_draw_is_a_function_of_one_member_and_draws_have_the_moments_of_all() -> None:
+    sought = planner(8)._believe().sought
+    view = sought.views[0]
+    against = exact.fit(view.of(sought.U), -sought.z, np.zeros(8), sought.models[0].columns)
+    both = Members([sought.models[0], against], [view, view], sought.U)
+    X = sought.U[:6]
+    drawn = np.array([both.sample(seed)(X) for seed in range(1500)])
+    mean, sd = both.posterior(X)
+    assert np.allclose(drawn.mean(axis=0), mean, atol=4 * sd.max() / 1500**0.5)
+    assert np.allclose(drawn.std(axis=0), sd, rtol=0.12)
+    assert np.array_equal(both.sample(3)(X), both.sample(3)(X))
 
 
 def test_a_film_of_a_material_says_what_films_of_it_are_like_however_little_is_known_of_it() -> None:

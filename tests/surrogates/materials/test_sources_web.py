@@ -213,7 +213,8 @@ def test_optimade_refuses_one_by_one():
     assert len(found.refused) == len(cases) + 1
 
 
-def test_optimade_errors():
+def test_optimade_errors(monkeypatch):
+    monkeypatch.setattr("surrogates.materials.sources.optimade.MOST_PAGES", 5)
     entries = [optimade_entry(f"x{k}") for k in range(3)]
     with served(optimade(entries, FILTER)) as (address, faults):
         text = said(f"optimade:{address}/db?filter=elements HAS")
@@ -223,7 +224,9 @@ def test_optimade_errors():
         assert "wanted a link to the next page" in said(f"optimade:{address}/db?filter={FILTER}")
         here = f"{address}/db/v1/structures".encode()
         faults.answer = (200, b'{"data": [], "links": {"next": "%s"}}' % here)
+        before = len(faults.asked)
         assert "this one again" in said(f"optimade:{address}/db?filter={FILTER}")
+        assert len(faults.asked) == before + 1
         faults.answer = (200, b'{"data": [], "links": {"next": "file:///etc/passwd"}}')
         assert "wanted an address" in said(f"optimade:{address}/db?filter={FILTER}")
         faults.answer = (200, b'{"data": []}')
