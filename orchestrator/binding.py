@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -27,19 +26,9 @@ from campaigns.yaml_reader import Document
 from drivers.host.spec import Bound
 from drivers.protocol import ActionSpec, Argument, ParameterSpec
 from orchestrator.affine import Affine
+from orchestrator.bounds import crossing, own_bound
+from orchestrator.gift import Gift
 from orchestrator.labfile import Laboratory
-
-
-@dataclass(frozen=True)
-class Gift:
-    """A reading of the device that becomes a measurement: in which unit it is recorded, and what is believable."""
-
-    reading: str
-    device_unit: str
-    unit: str
-    at_least: float | None
-    at_most: float | None
-
 
 _NO_STRUCTURES: Mapping[str, Any] = MappingProxyType({})
 
@@ -351,22 +340,6 @@ def _check_bounds(
                 "narrow the range, or change the limit if the device bears it",
             )  # fmt: skip
             return
-
-
-def own_bound(declared: ParameterSpec) -> Bound:
-    """What the device itself says of an argument."""
-    return Bound(at_least=declared.at_least, at_most=declared.at_most)
-
-
-def crossing(value: float, bound: Bound) -> str:
-    """'at most 520' where `value` is beyond the bound, '' where it is not. By nothing: see `Affine.within`."""
-    if not math.isfinite(value):
-        return "a finite number"
-    if bound.at_least is not None and value < bound.at_least:
-        return f"at least {bound.at_least:g}"
-    if bound.at_most is not None and value > bound.at_most:
-        return f"at most {bound.at_most:g}"
-    return ""
 
 
 def _limits(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drivers.protocol import Argument
-from orchestrator.binding import BoundStep, crossing
+from orchestrator.binding import BoundStep
+from orchestrator.bounds import crossing
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from campaigns.units import UnitError
 from drivers.protocol import Outcome, Reading
 from orchestrator.affine import Affine
-from orchestrator.binding import BoundCampaign, Gift
+from orchestrator.binding import BoundCampaign
 from orchestrator.events import Event
+from orchestrator.gift import Gift
 from orchestrator.hands import Fate
 from orchestrator.lab import ActionState, LabState
 

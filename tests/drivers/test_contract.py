@@ -30,8 +30,8 @@ CASES = (
     Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
     Case("labeler.emt"),
 )
-# The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them; films of
-# perovskites, which need a table of compounds: tests/drivers/test_perovskite_film.py.
+# The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
+# perovskites know only the compounds of their table, and no other text: tests/drivers/test_perovskite_film.py.
 ELSEWHERE = {"labeler.ase", "labeler.chgnet", "labeler.espresso", "labeler.gpaw", "sim.perovskite_film"}
 PROMISES = [
     contract.keeps_its_description,

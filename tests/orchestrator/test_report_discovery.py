@@ -145,6 +145,7 @@ def test_the_hull_of_a_ternary_has_its_tie_lines(tmp_path: Path) -> None:
     shown = traces(figure)
     assert (shown["found: on the hull"]["a"], shown["found: on the hull"]["b"]) == ([0.75], [0.25])
     assert shown["element"]["text"] == ["Li", "P", "O"]
+    assert [figure["layout"]["ternary"][f"{k}axis"]["title"]["text"] for k in "abc"] == ["", "", ""]
     assert shown["formula"]["text"] and not {"Li", "P", "O2"} & set(shown["formula"]["text"])
     above = dict(
         zip(shown["labelled: optimise"]["c"], shown["labelled: optimise"]["marker"]["color"], strict=True)

@@ -260,6 +260,7 @@ def _pixels(each: Point) -> tuple[float, float]:
 
 def _side() -> dict[str, Any]:
     return {
+        "title": {"text": ""},  # plotly would call it a component
         "gridcolor": GRID,
         "linecolor": MUTED,
         "showticklabels": False,  # they would hide phases at the edges; the pointer tells compositions
