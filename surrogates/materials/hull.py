@@ -219,7 +219,7 @@ class Hull:
             or entry.energy_per_atom > reference + SUPPORT
         ):
             return reference  # no corner of the hull, so the hull is the same without it
-        others = [p for p in self._inside(_elements(entry.counts)) if p.id != entry.id]
+        others = [p for p in self._inside(_elements(entry.counts)) if p.id != entry.id] + self._at[key][1:2]
         symbols = sorted(entry.counts)
         fractions = np.array([[phase.counts.get(symbol, 0.0) for symbol in symbols] for phase in others])
         if not len(fractions) or not np.all(np.any(fractions == 1.0, axis=0)):
