@@ -223,7 +223,7 @@ class Hull:
         symbols = sorted(entry.counts)
         fractions = np.array([[phase.counts.get(symbol, 0.0) for symbol in symbols] for phase in others])
         if not len(fractions) or not np.all(np.any(fractions == 1.0, axis=0)):
-            pass
+            return None  # the only entry of an element
         # At one composition the mixture of least energy is a linear programme; no new hull is needed for it.
         energies = np.array([phase.energy_per_atom for phase in others])
         target = [entry.counts[symbol] for symbol in symbols]

@@ -10,6 +10,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads
+from campaigns.pool import shipped_pool
 
 BASE = """\
 alquimia: 1
@@ -73,11 +74,11 @@ def faults() -> Callable[..., tuple[Fault, ...]]:
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Callable[[str], Campaign]:
-    """A campaign of the library, with a small table bound where it needs one."""
+    """A campaign of the library, with a small table or pool bound where it needs one."""
 
     def get(name: str) -> Campaign:
         if name not in TABLED:
-            return load(name)
+            return load(name, pools={"perovskites": shipped_pool("fcc_metals")})
         table = tmp_path / f"{name}.csv"
         table.write_text("\ufeff" + "\r\n".join([_HEADERS[name], *_ROWS[name]]) + "\r\n", encoding="utf-8")
         return load(name, tables={"table": table})

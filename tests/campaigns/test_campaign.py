@@ -46,7 +46,9 @@ def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> 
 def test_the_library_is_complete() -> None:
     assert library() == (
         "agnp",
+        "co_search",
         "crossed_barrel",
+        "discover_cu_au_pd",
         "instant",
         "p3ht_cnt",
         "thin_film",

@@ -101,12 +101,14 @@ def test_within_the_tolerance_counts_as_on_the_hull() -> None:
 
 
 def test_it_grows_and_the_old_one_stays() -> None:
-    given = entries("fe_li_o_p")
+    """In random order, the elements first, so that each step finds hulls to keep or to make anew."""
+    shuffled = [entries("fe_li_o_p")[int(k)] for k in np.random.default_rng(0).permutation(943)]
+    given = sorted(shuffled, key=lambda e: len(e.counts) > 1)
     whole, grown, first = Hull(given), Hull(given[:500]), Hull(given[:500])
     before = first.stable
-    for k in range(500, len(given), 60):
+    for k in range(500, len(given), 90):
         assert grown.stable  # makes its hulls, which the next one may keep
-        grown = grown.with_(given[k : k + 60])
+        grown = grown.with_(given[k : k + 90])
     assert grown.stable == whole.stable
     assert [grown.above(e.id) for e in given] == pytest.approx([whole.above(e.id) for e in given])
     assert first.stable == before
