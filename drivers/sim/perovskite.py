@@ -6,8 +6,8 @@ chosen so that the best process depends on the compound and the best compound on
 al. (Energy Environ. Sci. 5, 9034, 2012) calculated such compounds for this use.
 
 The current at a fixed bias, mA/cm^2, has two parts:
-    dark   j_d = DARK / cosh((h - BEST_HEAT) / WIDTH), a volcano in the enthalpy with a round top (Trasatti, J.
-           Electroanal. Chem. 111, 125, 1980: oxides that bind too strongly or too weakly catalyse badly)
+    dark   j_d = DARK exp(-|h - BEST_HEAT| / WIDTH), a volcano in the enthalpy (Trasatti, J. Electroanal. Chem. 111,
+           125, 1980: oxides that bind too strongly or too weakly catalyse badly)
     light  j_l = photons above the gap, of a black-body sun of 6000 K that sends 100 mW/cm^2, an electron each; a gap
            below NEEDED drives no reaction (a logistic step of STEP)
 A film of thickness d absorbs the share 1 - exp(-2 d / ABSORBING_NM) of the light, which passes twice, and conducts
@@ -32,11 +32,11 @@ K_B = 8.617333e-5  # eV/K
 SUN_K, SUN_MW = 6000.0, 100.0
 TERMS = 60  # of the series of the photon flux
 
-DARK, BEST_HEAT, WIDTH = 12.0, 0.1, 0.4
+DARK, BEST_HEAT, WIDTH = 12.0, 0.6, 0.25
 NEEDED, STEP = 1.7, 0.15  # eV: the reaction's 1.23 eV and what is lost on the way
 ABSORBING_NM, DIFFUSION_NM, ROUGH_NM = 400.0, 1500.0, 120.0
-SEEDS, AVRAMI, K_C, E_C = 0.1, 1.5, 1 / 600.0, 100.0  # 1/s at T_c, kJ/mol
-K_D, E_D = 1 / 600.0, 150.0
+SEEDS, AVRAMI, K_C, E_C = 0.1, 1.5, 1 / 600.0, 120.0  # 1/s at T_c, kJ/mol
+K_D, E_D = 1 / 600.0, 180.0
 K_O, E_O, T_O = 1 / 20000.0, 50.0, 550.0
 T_C, T_C_SLOPE, T_D, T_D_SLOPE, COLDEST = 620.0, 70.0, 780.0, 130.0, 250.0
 
@@ -61,7 +61,7 @@ def light_current(gap: float) -> float:
 
 def dark_current(heat: float) -> float:
     """mA/cm^2 of a film of `heat` (eV per cell)."""
-    return DARK / math.cosh((heat - BEST_HEAT) / WIDTH)
+    return DARK * math.exp(-abs(heat - BEST_HEAT) / WIDTH)
 
 
 def rate(at: float, energy: float, reference: float, temperature: float) -> float:
