@@ -45,7 +45,8 @@ SINGLE = [
     Method(mode, name, level=-0.5 if name == "straddle" else None)
     for mode, names in METHODS.items()
     for name in names
-    if name not in PARETO_METHODS
+    if name
+    not in (*PARETO_METHODS, "probability")  # of being on the convex hull: surrogates.materials.discovery
 ]
 PARETO = [Method("optimise", name) for name in PARETO_METHODS] + [Method("learn", "integrated_variance")]
 ASKED: dict[str, tuple[tuple[Objective, ...], dict[str, Any], Method]] = {
