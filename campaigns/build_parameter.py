@@ -154,6 +154,7 @@ def _material(
         n=pool.n,
         generate=tuple(generate),
         max_atoms=entry.max_atoms,
+        known=None if entry.known is None else tuple(entry.known),
     )
 
 

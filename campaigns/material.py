@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -27,7 +27,8 @@ class Material(Conditional):
     """One crystal, named by its id in the pool or by the id that it was given when it was generated.
 
     The pool was read when the campaign began: `digest` is the SHA-256 of its canonical rows (`n` of them), which are
-    kept beside the log. `generate` makes more of the known ones before each batch.
+    kept beside the log. `generate` makes more of the known ones before each batch. `known`: which of the values that
+    come with the pool count as labels that are there from the beginning; None for all of them.
     """
 
     kind: Literal["material"] = "material"
@@ -37,6 +38,11 @@ class Material(Conditional):
     n: int = Field(ge=1)
     generate: tuple[Generate, ...] = ()
     max_atoms: int = Field(default=200, ge=1, le=1000)
+    known: tuple[Name, ...] | None = None
+
+    def knows(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Of the values that come with a crystal, those that count as known."""
+        return {name: value for name, value in values.items() if self.known is None or name in self.known}
 
     def problems(self) -> Iterator[Problem]:
         seen: list[Generate] = []

@@ -168,6 +168,10 @@ class MaterialEntry(Entry):
     ]
     generate: Annotated[list[GenerateEntry], Field(default_factory=list, max_length=20)]
     max_atoms: Annotated[int, Field(ge=1, le=1000, description="in the cell, of what is generated")] = 200
+    known: Annotated[
+        list[Name] | None,
+        Field(max_length=100, description="values of the pool that count as labels; all by default"),
+    ] = None
 
 
 class FixedEntry(Entry):

@@ -35,7 +35,10 @@ class Known:
         lacking = []
         for material in records.campaign.space.materials:
             try:
-                self._rows |= crystals.rows(material) if crystals is not None else {}
+                rows = crystals.rows(material) if crystals is not None else {}
+                self._rows |= {
+                    id: {**row, "values": material.knows(row.get("values", {}))} for id, row in rows.items()
+                }
             except Refused as refusal:
                 lacking.append(f"{refusal}.".replace("..", "."))
             if crystals is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,15 @@ class Labels:
             tuple(row for row in self.seeds if row[0] in known),
             tuple(row for row in self.told if row[0] in known),
         )
+
+    def without(self, readings: Collection[str]) -> Labels:
+        """Without any value of the `readings`."""
+
+        def rest(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+            left = ((id, {r: v for r, v in values.items() if r not in readings}) for id, values in rows)
+            return tuple((id, values) for id, values in left if values)
+
+        return Labels(rest(self.seeds), rest(self.told))
 
     @classmethod
     def of(

@@ -54,14 +54,18 @@ class Learner:
     def representation(
         self, labels: Labels, ids: Sequence[str], structures: Sequence[Structure]
     ) -> Representation:
-        """Of the materials `ids`. Labels that came after the last training replace predictions all the same. Without
-        enough labels of any property the materials are told apart by composition."""
-        made = self._learned(labels, dict(zip(ids, structures, strict=True)))
+        """Of the materials `ids`. Labels that came after the last training replace predictions all the same. A property
+        that all of them are labelled with is nothing to learn. Without enough labels of any other the materials are told
+        apart by composition, and by what all are labelled with."""
+        whole = labels.whole
+        every = tuple(t for t in targets_of(whole, len(ids)) if np.isfinite(table(whole, (t,), ids)).all())
+        made = self._learned(labels.without(every), dict(zip(ids, structures, strict=True)))
         if made is None:
-            return by_composition(tuple(ids), structures)
-        said = self._says(made, structures)
-        known = table(labels.whole, made.targets, ids)
-        return Representation.of(tuple(ids), made.targets, *said, labels=known)
+            found = by_composition(tuple(ids), structures)
+        else:
+            known = table(whole, made.targets, ids)
+            found = Representation.of(tuple(ids), made.targets, *self._says(made, structures), labels=known)
+        return found.with_labels(every, table(whole, every, ids))
 
     def name(self, labels: Labels) -> str:
         """Of what represents the materials, for the record."""

@@ -52,6 +52,20 @@ class Representation:
             ids, targets, np.where(known, labels, members), np.where(known, 0.0, aleatoric), known, places
         )
 
+    def with_labels(self, targets: tuple[str, ...], labels: Array) -> Representation:
+        """With more `targets` (K,), of which every material has a label: `labels` (N, K)."""
+        if not targets:
+            return self
+        same = np.broadcast_to(labels, (len(self.members), *labels.shape))
+        return Representation(
+            self.ids,
+            self.targets + targets,
+            np.concatenate([self.members, same], axis=2),
+            np.hstack([self.aleatoric, np.zeros(labels.shape)]),
+            np.hstack([self.labelled, np.ones(labels.shape, bool)]),
+            self.places,
+        )
+
     @property
     def mean(self) -> Array:
         """(N, T) of the members."""

@@ -87,7 +87,9 @@ class Known:
         if places.get("pool") is not None:
             pool = _pool(places["pool"], parameter.digest)
             found = dict(zip(pool.ids, pool.structures, strict=True))
-            values = dict(zip(pool.ids, pool.values, strict=True))
+            values = {
+                id: parameter.knows(row) for id, row in zip(pool.ids, pool.values, strict=True)
+            }
         for id, record in places.get("structures", {}).items():
             if id not in found:
                 found[id] = Structure.from_json(record)
@@ -135,7 +137,9 @@ class Known:
     @property
     def model(self) -> str:
         """What represents the materials, for the record."""
-        return self.learner.name(self.labels) if self.representation.targets else "composition"
+        if not self.representation.targets:
+            return "composition"
+        return "labels" if self.representation.labelled.all() else self.learner.name(self.labels)
 
 
 def _films(known: Known, request: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,11 @@ class State:
                 structures[id] = Structure.from_json(record)
                 sources[id] = str(record.get("source", "generated"))
         reading = objective.name
-        seeds = [Label(row.id, float(row.values[reading])) for row in pool if reading in row.values]
+        seeds = [
+            Label(row.id, float(row.values[reading]))
+            for row in pool
+            if reading in parameter.knows(row.values)
+        ]
         seeds += _history(request["aim"], parameter.name, reading)
         told, failed, met = _rows(request["observations"], parameter.name, reading)
         elsewhere: list[Label] = []

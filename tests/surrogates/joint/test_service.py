@@ -219,6 +219,27 @@ def _known(asked: dict[str, Any]) -> set[str]:
     return seeds | {one["candidate"]["crystal"] for one in rows}
 
 
+def test_only_the_values_that_count_as_known_are_labels(tmp_path: Path) -> None:
+    def said(names: tuple[str, ...] | None) -> Any:
+        asked = request(tmp_path, seeds=30)
+        asked["aim"]["space"]["parameters"][1]["known"] = names
+        asked["others"] = {}
+        assert asked["aim"]["space"]["parameters"][1]["kind"] == "material"
+        return service.handle(asked, FakeTrainer())["proposals"][0]["material"]["properties"]
+
+    assert set(said(None)) == {"gap", "heat"} and set(said(("heat",))) == {"heat"} and said(()) == {}
+
+
+def test_what_every_material_is_labelled_with_is_nothing_to_learn(tmp_path: Path) -> None:
+    asked = request(tmp_path, seeds=len(IDS))
+    trainer = FakeTrainer()
+    proposal = service.handle(asked, trainer)["proposals"][0]
+    told = proposal["material"]["properties"]
+    id = proposal["candidate"]["crystal"]
+    assert told["gap"] == {"mean": GAP[id], "epistemic": 0.0, "aleatoric": 0.0, "labelled": True}
+    assert trainer.fitted == [] and proposal["model"].endswith("materials: labels")
+
+
 def test_what_cannot_be_answered_is_said(tmp_path: Path) -> None:
     service._pools.clear()
     with pytest.raises(ValueError, match="op: wanted 'propose'"):
