@@ -55,7 +55,7 @@ class Learner:
         self, labels: Labels, ids: Sequence[str], structures: Sequence[Structure]
     ) -> Representation:
         """Of the materials `ids`. Labels that came after the last training replace predictions all the same. A property
-        that all of them are labelled with is nothing to learn. Without enough labels of any other the materials are told
+        that all of them are labelled with is nothing to learn. Without enough labels of any other materials are told
         apart by composition, and by what all are labelled with."""
         whole = labels.whole
         every = tuple(t for t in targets_of(whole, len(ids)) if np.isfinite(table(whole, (t,), ids)).all())

@@ -87,9 +87,7 @@ class Known:
         if places.get("pool") is not None:
             pool = _pool(places["pool"], parameter.digest)
             found = dict(zip(pool.ids, pool.structures, strict=True))
-            values = {
-                id: parameter.knows(row) for id, row in zip(pool.ids, pool.values, strict=True)
-            }
+            values = {id: parameter.knows(row) for id, row in zip(pool.ids, pool.values, strict=True)}
         for id, record in places.get("structures", {}).items():
             if id not in found:
                 found[id] = Structure.from_json(record)
