@@ -52,7 +52,7 @@ def generate(state: State, seed: int, batch: int, *, limit: int | None = None) -
     at = turn(len(state.seeds), len(state.told), batch)
     known = _known(state, at.warm)
     there: dict[str, list[Structure]] = {}
-    for structure in state.structures.values():
+    for structure in (*state.structures.values(), *state.relaxed.values()):
         there.setdefault(structure.formula, []).append(structure)
     out: dict[str, Made] = {}
     refused: Counter[str] = Counter()
@@ -79,9 +79,10 @@ def generate(state: State, seed: int, batch: int, *, limit: int | None = None) -
 
 
 def _known(state: State, told: int) -> list[Known]:
-    """All with an energy, the most stable first: which of them are parents is each generator's own choice."""
+    """All with an energy, as they were relaxed where they were, the most stable first: which of them are parents is
+    each generator's own choice."""
     labels = averaged((*state.seeds, *state.told[:told], *state.elsewhere))
-    structures = state.structures
+    structures = {**state.structures, **state.relaxed}
     hull = Hull(Entry(label.id, structures[label.id].counts, label.energy) for label in labels)
     found = [Known(label.id, structures[label.id], label.energy, hull.above(label.id)) for label in labels]
     return sorted(found, key=lambda k: (k.above_hull is None, k.above_hull or 0.0, k.id))

@@ -31,6 +31,8 @@ class State:
     """What the log and the pool hold, as far as the energies go.
 
     structures  every crystal that has a name: the pool's in its order, then those generated and met before
+    relaxed     what the labeler made of some of these, whose energy is the one that was measured: what more are
+                made of, and not made again
     seeds       known beforehand: the pool's values and the campaign's history
     told        measured by the loop that asks, in order; the same crystal may be there twice
     elsewhere   measured by the campaign's other loops
@@ -42,6 +44,7 @@ class State:
     parameter: Material
     reading: str
     structures: Mapping[str, Structure]
+    relaxed: Mapping[str, Structure]
     sources: Mapping[str, str]
     seeds: tuple[Label, ...]
     told: tuple[Label, ...]
@@ -63,6 +66,9 @@ class State:
             if id not in structures:
                 structures[id] = Structure.from_json(record)
                 sources[id] = str(record.get("source", "generated"))
+        relaxed = {
+            id: Structure.from_json(record) for id, record in request["materials"].get("relaxed", {}).items()
+        }
         reading = objective.name
         seeds = [
             Label(row.id, float(row.values[reading]))
@@ -86,7 +92,7 @@ class State:
                 f"'{parameter.pool}' or of a generated crystal"
             )
         return cls(
-            parameter, reading, structures, sources, tuple(seeds), tuple(told), tuple(elsewhere),
+            parameter, reading, structures, relaxed, sources, tuple(seeds), tuple(told), tuple(elsewhere),
             frozenset(known | met | set(pending)), frozenset(failed - known), pending,
             frozenset(structures) - {row.id for row in pool},
         )  # fmt: skip

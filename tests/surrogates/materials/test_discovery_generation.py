@@ -87,6 +87,13 @@ def squashed(known, *, limit, rng, most: int = 4):
     yield Generated(cell(["Cu", "Au"], 1.5), ("Cu",), "too small")
 
 
+def doubled(known, *, limit, rng):
+    """The gold of what is known, with a copper beside it in the same cell."""
+    for each in known:
+        if each.id == "Au":
+            yield Generated(cell(["Au", "Cu"], each.structure.lattice[0][0]), ("Au",), "")
+
+
 def broken(known, *, limit, rng):
     yield Generated(cell(["Cu", "Au", "Cu"]), ("Cu",), "the only one")
     raise ZeroDivisionError("no volume")
@@ -98,7 +105,7 @@ def _generators(monkeypatch):
     pool._pools.clear()
     monkeypatch.setattr(generation, "LIMIT", 60)
     usual = catalogue.generator
-    ours = {"mixed": mixed, "squashed": squashed, "broken": broken}
+    ours = {"mixed": mixed, "doubled": doubled, "squashed": squashed, "broken": broken}
     monkeypatch.setattr(catalogue, "generator", lambda name: ours[name] if name in ours else usual(name))
 
 
@@ -160,6 +167,18 @@ def test_nothing_is_made_twice_nor_what_is_there_already(request_of):
     id, made = next(iter(found.made.items()))
     again = made_of(request_of(structures={id: made.structure.to_json()}))
     assert id not in again.made, "one that the log has met is there already"
+
+
+def test_what_the_labeler_relaxed_is_what_more_is_made_of_and_is_not_made_again(request_of):
+    asked = request_of(generate=("doubled",))
+    (usual,) = made_of(asked).made.values()
+    asked["materials"]["relaxed"] = {"Au": cell(["Au"], 5.0).to_json()}
+    (larger,) = made_of(asked).made.values()
+    assert usual.structure.lattice == cell(["Au"]).lattice
+    assert larger.structure.lattice == cell(["Au"], 5.0).lattice
+    asked["materials"]["relaxed"] |= {"Cu": larger.structure.to_json()}
+    found = made_of(asked)
+    assert not found.made and found.refused == {"known": 1}, "a crystal that another one relaxed to"
 
 
 def test_cells_that_are_too_large_or_too_dense_are_refused_and_counted(request_of):
