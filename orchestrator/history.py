@@ -59,8 +59,8 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 args=a.args,
                 state=str(a.state),
                 repeat=a.repeat,
-                began_s=a.began_s,
-                ended_s=a.ended_s,
+                began_s=state.lab_time(a.began_s),
+                ended_s=state.lab_time(a.ended_s),
                 reason=a.reason,
             )
             for a in state.actions.values()
@@ -97,8 +97,8 @@ def _experiments(state: LabState) -> tuple[ExperimentRecord, ...]:
             proposed_at=e.proposed_at,
             started_at=e.started_at,
             ended_at=e.ended_at,
-            lab_began_s=e.lab_began_s,
-            lab_ended_s=e.lab_ended_s,
+            lab_began_s=state.lab_time(e.lab_began_s),
+            lab_ended_s=state.lab_time(e.lab_ended_s),
             failure=e.failure,
             loop=e.loop,
             structures=e.structures,

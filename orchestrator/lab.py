@@ -124,8 +124,8 @@ class LabState:
     n_told: int = 0  # experiments that taught the planner something (a value, or that they cannot be made)
     n_failed: int = 0  # failures that the budget counts
     brain_failures: int = 0
-    lab_origin_s: float | None = None  # lab time at which the first action began
-    lab_elapsed_s: float = 0.0
+    lab_origin_s: float | None = None  # lab time at which the earliest action began
+    lab_until_s: float | None = None  # and at which the latest ended
     story: list[str] = field(default_factory=list)
 
     def of(self, loop: str) -> LabState:
@@ -151,6 +151,17 @@ class LabState:
     def model(self) -> Said:
         """What the model of this loop said last."""
         return self.said.get(self.loop, _NOTHING_SAID)
+
+    @property
+    def lab_elapsed_s(self) -> float:
+        """Lab time from the beginning of the earliest action to the end of the latest; 0 before that."""
+        if self.lab_origin_s is None or self.lab_until_s is None:
+            return 0.0
+        return self.lab_until_s - self.lab_origin_s
+
+    def lab_time(self, at: float | None) -> float | None:
+        """Lab time since the earliest action began, s, of a time on the lab's own clock, which may count from 1970."""
+        return None if at is None or self.lab_origin_s is None else at - self.lab_origin_s
 
     @property
     def doubts(self) -> list[ActionState]:
@@ -295,9 +306,10 @@ def _action(state: LabState, event: EventRecord) -> None:
     del state.open_actions[known.device]
     known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
     if known.began_s is not None and known.ended_s is not None:
-        if state.lab_origin_s is None:
+        if state.lab_origin_s is None or known.began_s < state.lab_origin_s:
             state.lab_origin_s = known.began_s
-        state.lab_elapsed_s = max(state.lab_elapsed_s, known.ended_s - state.lab_origin_s)
+        if state.lab_until_s is None or known.ended_s > state.lab_until_s:
+            state.lab_until_s = known.ended_s
         experiment = state.experiments[known.experiment]
         experiment.lab_ended_s = known.ended_s
         if experiment.lab_began_s is None:

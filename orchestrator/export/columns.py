@@ -67,8 +67,16 @@ def _experiments(records: Records) -> tuple[Column, ...]:
         Column("proposed_at", "time", "UTC", "when it was proposed", lambda e: moment(e.proposed_at)),
         Column("started_at", "time", "UTC", "when its first action was sent", lambda e: moment(e.started_at)),
         Column("ended_at", "time", "UTC", "when it ended", lambda e: moment(e.ended_at)),
-        Column("lab_began_s", "number", "s", "lab time at which it began", lambda e: e.lab_began_s),
-        Column("lab_ended_s", "number", "s", "lab time at which it ended", lambda e: e.lab_ended_s),
+        Column(
+            "lab_began_s",
+            "number",
+            "s",
+            "lab time since the campaign's first action at which it began",
+            lambda e: e.lab_began_s,
+        ),
+        Column(
+            "lab_ended_s", "number", "s", "lab time since then at which it ended", lambda e: e.lab_ended_s
+        ),
         Column(
             "failure_attribution",
             "text",
@@ -162,8 +170,14 @@ def _actions(records: Records, numbers: dict[str, int]) -> tuple[Column, ...]:
             "repeatable, testable or opaque, as declared by the driver",
             lambda a: a.repeat,
         ),
-        Column("began_s", "number", "s", "lab time at which it began", lambda a: a.began_s),
-        Column("ended_s", "number", "s", "lab time at which it ended", lambda a: a.ended_s),
+        Column(
+            "began_s",
+            "number",
+            "s",
+            "lab time since the campaign's first action at which it began",
+            lambda a: a.began_s,
+        ),
+        Column("ended_s", "number", "s", "lab time since then at which it ended", lambda a: a.ended_s),
         Column(
             "reason",
             "text",
