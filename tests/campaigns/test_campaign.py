@@ -49,6 +49,7 @@ def test_the_library_is_complete() -> None:
         "co_search",
         "crossed_barrel",
         "discover_cu_au_pd",
+        "discover_oxides",
         "instant",
         "p3ht_cnt",
         "thin_film",
