@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ase import Atoms
 from ase.constraints import FixSymmetry
-from ase.filters import FrechetCellFilter
+from ase.filters import Filter, FrechetCellFilter
 from ase.optimize import FIRE, LBFGS
 
 from drivers.labelers.workers.crystals import check_overlap, record_of
@@ -20,6 +20,25 @@ APART = 4.0  # times the volume it began with: the crystal has come apart
 SYMPREC = 0.01  # angstrom
 
 
+class _Looks:
+    """Looks at each geometry before anything is calculated of it: one step may take a crystal to where a code needs
+    hours, or ten gigabytes for its neighbours."""
+
+    check: Callable[[], None]
+
+    def set_positions(self, *args: Any, **kwargs: Any) -> None:
+        super().set_positions(*args, **kwargs)  # type: ignore[misc]
+        self.check()
+
+
+class _Atoms(_Looks, Filter):
+    pass
+
+
+class _Cell(_Looks, FrechetCellFilter):
+    pass
+
+
 def relax(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Label:
     """The relaxed crystal. Raises NotReached where `max_steps` do not do, NotTreatable where it comes apart.
 
@@ -29,8 +48,20 @@ def relax(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Lab
     if arguments.get("keep_symmetry"):
         atoms.set_constraint(FixSymmetry(atoms, symprec=SYMPREC))
     cell = arguments.get("cell", "free")
-    moved = atoms if cell == "fixed" else FrechetCellFilter(atoms, constant_volume=cell == "volume")
     began = atoms.get_volume()
+
+    def check() -> None:
+        if not began / APART < atoms.get_volume() < began * APART:
+            volumes = f"{began / len(atoms):.3g} to {atoms.get_volume() / len(atoms):.3g} angstrom^3 per atom"
+            raise NotTreatable(f"the crystal came apart or collapsed while it was relaxed: {volumes}")
+        check_overlap(atoms)
+
+    moved: _Atoms | _Cell = (
+        _Atoms(atoms, indices=list(range(len(atoms))))
+        if cell == "fixed"
+        else _Cell(atoms, constant_volume=cell == "volume")
+    )
+    moved.check = check
     trajectory: list[dict[str, float]] = []
 
     def look() -> None:
@@ -42,10 +73,6 @@ def relax(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Lab
                 "volume": atoms.get_volume() / len(atoms),
             }
         )
-        if not began / APART < atoms.get_volume() < began * APART:
-            volumes = f"{began / len(atoms):.3g} to {atoms.get_volume() / len(atoms):.3g} angstrom^3 per atom"
-            raise NotTreatable(f"the crystal came apart or collapsed while it was relaxed: {volumes}")
-        check_overlap(atoms)
         progress({"structure": record_of(atoms), **trajectory[-1]})
 
     optimiser = OPTIMISERS[arguments.get("optimiser", "FIRE")](moved, logfile=None)

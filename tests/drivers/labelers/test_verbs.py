@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.units import GPa
 
@@ -15,6 +16,7 @@ from drivers.labelers.workers.bench import Bench
 from drivers.labelers.workers.crystals import atoms_of, check_overlap, record_of
 from drivers.labelers.workers.equation_of_state import _fitted
 from drivers.labelers.workers.errors import NotReached, NotTreatable
+from drivers.labelers.workers.relaxation import relax
 from drivers.protocol import Attribution
 from tests.drivers.labelers.laboratory import COPPER, cubic, fcc
 
@@ -198,3 +200,31 @@ def test_overlap_is_seen_across_the_cells_border_and_only_where_there_is_one() -
 def test_what_a_verb_is_not_is_a_bug() -> None:
     with pytest.raises(KeyError):
         label("paint", cubic(["Cu"], [[0, 0, 0]], 3.6))
+
+
+class Pulling(Calculator):
+    """Pulls two atoms together and the cell with them, and remembers the smallest distance it was asked about."""
+
+    implemented_properties = ["energy", "forces", "stress"]
+    closest = np.inf
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = None) -> None:
+        super().calculate(atoms, properties, system_changes)
+        distance = atoms.get_distance(0, 1, mic=True)
+        self.closest = min(self.closest, distance)
+        along = atoms.get_distance(0, 1, mic=True, vector=True) / distance
+        self.results = {
+            "energy": distance,
+            "forces": 100 * np.array([along, -along]),
+            "stress": np.array([5.0, 5.0, 5.0, 0, 0, 0]),
+        }
+
+
+@pytest.mark.parametrize("cell", ["free", "fixed"])
+def test_no_step_of_a_relaxation_is_calculated_where_atoms_overlap(cell: str) -> None:
+    side = (6.0 * np.eye(3)).tolist()
+    atoms = atoms_of({"lattice": side, "species": ["Cu", "Cu"], "frac": [[0, 0, 0], [0.4, 0, 0]]})
+    atoms.calc = calculator = Pulling()
+    with pytest.raises(NotTreatable, match=r"overlapping|collapsed"):
+        relax(atoms, RELAX | {"cell": cell, "max_steps": 200}, lambda partial: None)
+    assert 1.32 < calculator.closest < 2.4
