@@ -37,9 +37,8 @@ class JointPlanner(Planner):
 
     The members' models differ where the members do and it matters for the results, so that the ensemble's epistemic
     variance adds to the models' own in every acquisition (see `members.Members`). What is labelled is the same for all.
-    Against one Gaussian process over all members' columns side by side (distances are then the members' mean), over the
-    mean alone, and over the mean with first-order propagation of its error (McHutchon and Rasmussen, NIPS 2011), the
-    best of 60 films is better in the mean and far better in the worst runs (benchmarks/RESULTS.md).
+    One Gaussian process over all members' columns side by side (distances are then the members' mean), or over the mean
+    alone, finds as good films in the median of ten runs, and less in the worst (benchmarks/RESULTS.md).
 
     axis  the columns of the material
     """
