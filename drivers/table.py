@@ -62,6 +62,11 @@ class MeasuredTable:
         i = self._numeric.index(column)
         return float(self._low[i]), float(self._high[i])
 
+    def numbers(self, columns: Sequence[str]) -> np.ndarray:
+        """Values (rows, columns) of numeric input columns."""
+        out: np.ndarray = self._values[:, [self._numeric.index(column) for column in columns]]
+        return out
+
     def choices(self, column: str) -> tuple[str, ...]:
         """What a categorical input column holds, in order of appearance."""
         return tuple(dict.fromkeys(self.categorical[column].tolist()))

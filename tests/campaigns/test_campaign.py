@@ -47,6 +47,8 @@ def test_the_library_is_complete() -> None:
     assert library() == (
         "agnp",
         "co_search",
+        "colours",
+        "composite_film",
         "crossed_barrel",
         "discover_cu_au_pd",
         "discover_oxides",

@@ -29,10 +29,12 @@ CASES = (
     Case("replay"),
     Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
     Case("labeler.emt"),
+    Case("sim.colour_mixer"),
 )
 # The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
-# perovskites know only the compounds of their table, and no other text: tests/drivers/test_perovskite_film.py.
-ELSEWHERE = {"labeler.ase", "labeler.chgnet", "labeler.espresso", "labeler.gpaw", "sim.perovskite_film"}
+# perovskites know only the compounds of their table, and no other text, and a mixture has a sum:
+# tests/drivers/test_perovskite_film.py, test_mixing_robot.py.
+ELSEWHERE = {"labeler.ase", "labeler.chgnet", "labeler.espresso", "labeler.gpaw", "sim.perovskite_film", "sim.mixing_robot"}
 PROMISES = [
     contract.keeps_its_description,
     contract.keeps_strangers_out,

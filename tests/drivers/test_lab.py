@@ -61,6 +61,8 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "replay/agnp",
         "replay/crossed_barrel",
         "replay/p3ht_cnt",
+        "simulated/colours",
+        "simulated/composite_film",
         "simulated/instant",
         "simulated/perovskite_film",
         "simulated/thin_film",

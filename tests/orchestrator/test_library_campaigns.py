@@ -1,0 +1,34 @@
+"""Campaigns of the library on their simulated laboratories, as they are run: they end, and they find what there is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.orchestrator.laboratory import alquimia
+
+FILMS = Path(__file__).resolve().parents[2].parent / "shared/data/bo/p3ht_cnt"
+
+
+def best(folder: Path, reading: str, *args: str) -> float:
+    store = f"sqlite:///{folder}/log.db"
+    done = alquimia("run", *args, "--store", store, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(alquimia("status", "--store", store, "--json", cwd=folder).stdout)
+    assert told["state"] == "finished"
+    (found,) = told["best"]
+    assert found["objective"] == reading
+    return float(found["value"])
+
+
+def test_a_colour_is_matched_by_three_mixers(tmp_path: Path) -> None:
+    assert best(tmp_path, "delta_e", "colours", "--set", "budget.experiments=30") < 5
+
+
+@pytest.mark.skipif(not FILMS.exists(), reason=f"the measured films are not at {FILMS}")
+def test_a_conducting_film_is_found_among_all_mixtures(tmp_path: Path) -> None:
+    (table,) = FILMS.glob("*.csv")
+    args = ("composite_film", "--table", str(table), "--set", "budget.experiments=25")
+    assert best(tmp_path, "conductivity", *args) > 400  # S/cm; the median of the table is 40
