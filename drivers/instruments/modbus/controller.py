@@ -75,7 +75,13 @@ class Controller:
     """Reads and writes one controller by its register map."""
 
     def __init__(
-        self, link: ModbusLink, registers: Registers, coding: Coding, unit: Literal["degC", "K"], *, blocks: bool
+        self,
+        link: ModbusLink,
+        registers: Registers,
+        coding: Coding,
+        unit: Literal["degC", "K"],
+        *,
+        blocks: bool,
     ) -> None:
         self.link = link
         self._registers, self._coding, self._blocks = registers, coding, blocks

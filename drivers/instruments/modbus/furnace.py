@@ -31,6 +31,7 @@ from drivers.protocol import DeviceSpec
 
 ROOM_K = 293.15
 MOST_ROWS = 400  # of a trace in a record
+SAME_K = 0.2
 START_S = 5.0  # real seconds within which a start must show
 ASK_S = 40.0  # how long a testimony waits for a programme that still runs; a host asks for 50 s
 Ramp = Annotated[float, Quantity("K/min", at_least=0.01)]
@@ -113,7 +114,9 @@ class ModbusFurnace(Instrument):
         and_s=("hold",),
         gives={
             "reached": Gives("K", at_least=200, at_most=3000, doc="mean temperature of the soak"),
-            "time_above": Gives("s", at_least=0, doc="time no more than the band below the setpoint, or above it"),
+            "time_above": Gives(
+                "s", at_least=0, doc="time no more than the band below the setpoint, or above it"
+            ),
             "overshoot": Gives("K", at_least=0, at_most=1000, doc="highest temperature above the setpoint"),
         },
     )
@@ -157,12 +160,17 @@ class ModbusFurnace(Instrument):
             return Testimony(verdict="unknown", reason=f"its programme {what}: {look.sentence()}")
         if look.programme or await self._controller.programme_loaded() == number:
             return Testimony(
-                verdict="not done", reason=f"the controller's last programme is {look.programme}, not {number}"
+                verdict="not done",
+                reason=f"the controller's last programme is {look.programme}, not {number}",
             )
-        return Testimony(verdict="unknown", reason="the controller remembers no programme: it may have restarted")
+        return Testimony(
+            verdict="unknown", reason="the controller remembers no programme: it may have restarted"
+        )
 
     @action(Repeat.TESTABLE, gives={"temperature": REACHED})
-    async def be_at(self, action: Action, temperature: Temperature, ramp: Ramp = 5.0) -> Mapping[str, Reading]:
+    async def be_at(
+        self, action: Action, temperature: Temperature, ramp: Ramp = 5.0
+    ) -> Mapping[str, Reading]:
         """Be at a temperature, and stay there. Cooling is by the furnace's own losses."""
         number = programme_id(action.id)
         await self._begin(Command.HOLD, number, temperature, ramp, 0.0)
@@ -176,7 +184,7 @@ class ModbusFurnace(Instrument):
         number, target = programme_id(action.id), float(self.check(action)["temperature"])
         if look.programme != number:
             return await self._not_complete(look, number)
-        if look.status == Status.HOLDING and abs(look.temperature - target) <= self.settings.band_K:
+        if self._is_at(look, target):
             reading = Reading(value=look.temperature, unit="K")
             return Testimony(verdict="done", readings={"temperature": reading}, reason=look.sentence())
         return Testimony(verdict="unknown", reason=f"it is {look.sentence()}, {target:g} K were asked")
@@ -184,7 +192,11 @@ class ModbusFurnace(Instrument):
     @action(
         Repeat.REPEATABLE,
         takes_s=1,
-        gives={"temperature": REACHED, "setpoint": REACHED, "output": Gives("percent", at_least=0, at_most=100)},
+        gives={
+            "temperature": REACHED,
+            "setpoint": REACHED,
+            "output": Gives("percent", at_least=0, at_most=100),
+        },
     )
     async def read(self) -> Mapping[str, Reading]:
         """Temperature, working setpoint and heater output now."""
@@ -263,10 +275,8 @@ class ModbusFurnace(Instrument):
             record = {"programme": number, "trace": trace}
             if look.programme == number and look.status == Status.COMPLETE:
                 return look
-            if target is not None and look.status == Status.HOLDING and look.programme == number:
-                if look.working_setpoint == target or abs(look.working_setpoint - target) < 0.05:
-                    if abs(look.temperature - target) <= self.settings.band_K:
-                        return look
+            if target is not None and look.programme == number and self._is_at(look, target):
+                return look
             if look.elapsed != elapsed:
                 moved_at, elapsed = time.monotonic(), look.elapsed
             if (reason := self._over(look, number)) is None:
@@ -279,6 +289,11 @@ class ModbusFurnace(Instrument):
                     continue
             await self._stop()
             raise ActionFailed(Attribution.INSTRUMENT, f"{reason}: {look.sentence()}", record)
+
+    def _is_at(self, look: Look, target: float) -> bool:
+        """Held at `target`, which its setpoint has reached, too."""
+        near = abs(look.temperature - target) <= self.settings.band_K
+        return look.status == Status.HOLDING and abs(look.working_setpoint - target) <= SAME_K and near
 
     def _over(self, look: Look, number: int) -> str | None:
         """Why the programme has ended before its end, or None while it runs."""
@@ -302,7 +317,9 @@ class ModbusFurnace(Instrument):
 
     def _alarms(self, look: Look) -> str:
         bits = [bit for bit in range(16) if look.alarms >> bit & 1]
-        return ", ".join(self.settings.alarm_bits.get(str(bit), f"bit {bit} of the alarm register") for bit in bits)
+        return ", ".join(
+            self.settings.alarm_bits.get(str(bit), f"bit {bit} of the alarm register") for bit in bits
+        )
 
     def _refuse_alarms(self, look: Look) -> None:
         if names := self._alarms(look):
