@@ -1,0 +1,121 @@
+"""A simulated powder doser: drops precursors into a crucible that stands on a balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from drivers.driver import Action, Gives, Quantity, Reading, Repeat, Testimony, action
+from drivers.errors import SettingsError
+from drivers.protocol import DeviceSpec
+from drivers.sim.synthesis.device import ChemistryDevice, with_choices
+from drivers.sim.synthesis.phases import System, read_system
+
+TAKES_S = 60.0  # per powder
+RELATIVE, GRAIN_G = 0.005, 0.0005  # sd of a dose: of its mass, and of the last grains
+BALANCE_G = 0.0001  # sd of a reading
+SAME = 0.05  # a line of the log and a request within this share (and 5 mg) are the same dose
+Share = Annotated[float, Field(gt=0)]
+
+
+class Doser(ChemistryDevice):
+    """Doses the compounds of its table. `dose` is one powder, `dose_mixture` a set that the settings name."""
+
+    version = "1"
+
+    class Settings(ChemistryDevice.Settings):
+        """`mixtures`: name -> formula -> formula units of it (as in the table; any common multiple)."""
+
+        mixtures: Mapping[str, Annotated[Mapping[str, Share], Field(min_length=1)]] = {}
+
+    settings: Settings
+
+    @classmethod
+    def describe(cls, settings: Any) -> DeviceSpec:
+        """Precursors are the table's phases, mixtures those of the settings. Raises SettingsError."""
+        system = read_system(settings.table)
+        for name, mixture in settings.mixtures.items():
+            if strangers := [formula for formula in mixture if formula not in system.number]:
+                raise SettingsError(
+                    f"the mixture {name!r} has {strangers[0]!r}; {system.path} has {', '.join(system.number)}"
+                )
+        spec = with_choices(super().describe(settings), "dose", "precursor", system.formulas)
+        if settings.mixtures:
+            return with_choices(spec, "dose_mixture", "mixture", tuple(settings.mixtures))
+        actions = {verb: one for verb, one in spec.actions.items() if verb != "dose_mixture"}
+        return spec.model_copy(update={"actions": actions})
+
+    @action(Repeat.TESTABLE, takes_s=TAKES_S, gives={"dosed": Gives("g", at_least=0)})
+    async def dose(
+        self,
+        sample: str,
+        action: Action,
+        precursor: str,
+        mass: Annotated[float, Quantity("g", at_least=0.01, at_most=20)],
+    ) -> Mapping[str, Reading]:
+        """Dose one precursor into the crucible. A second dose adds to the first; the powders are not mixed."""
+        self.reached(sample)
+        return self.readings(action, {"dosed": await self._drop(action, {precursor: mass})})
+
+    @action(Repeat.TESTABLE, takes_s=4 * TAKES_S, gives={"dosed": Gives("g", at_least=0)})
+    async def dose_mixture(
+        self,
+        sample: str,
+        action: Action,
+        mixture: str,
+        mass: Annotated[float, Quantity("g", at_least=0.05, at_most=20, doc="of all powders together")],
+    ) -> Mapping[str, Reading]:
+        """Dose the powders of a mixture one after another, in its proportions. They are not mixed."""
+        self.reached(sample)
+        masses = mixture_masses(self.system, self.settings.mixtures[mixture], mass)
+        return self.readings(action, {"dosed": await self._drop(action, masses)})
+
+    async def _drop(self, action: Action, masses: Mapping[str, float]) -> tuple[float, float | None]:
+        """Grams that the balance shows, and their standard uncertainty."""
+        total = 0.0
+        for n, (formula, wanted) in enumerate(masses.items()):
+            error = self.error(action, f"dose {n}", 1.0)
+            grams = max(wanted + error * (RELATIVE * wanted + GRAIN_G), 0.1 * wanted)
+            dosed = {
+                "what": "dose", "precursor": formula, "grams": grams,
+                "moles": grams / self.system.phase(formula).mass,
+            }  # fmt: skip
+            await self.work(action, TAKES_S, lambda s, d=dosed: d if s >= TAKES_S else None)  # type: ignore[misc]
+            total += grams
+        sigma = BALANCE_G * self.bench.settings.noise
+        return max(total + self.error(action, "balance", BALANCE_G), 0.0), sigma or None
+
+    @dose.testify
+    async def dose_testimony(self, action: Action) -> Testimony:
+        """Read the balance's log of this crucible. Of two equal doses the second looks like the first."""
+        arguments = self.check(action)
+        return self._told(str(action.sample), {str(arguments["precursor"]): float(arguments["mass"])})
+
+    @dose_mixture.testify
+    async def dose_mixture_testimony(self, action: Action) -> Testimony:
+        """Read the balance's log of this crucible: all powders, none, or some."""
+        arguments = self.check(action)
+        mixture = self.settings.mixtures[str(arguments["mixture"])]
+        masses = mixture_masses(self.system, mixture, float(arguments["mass"]))
+        return self._told(str(action.sample), masses)
+
+    def _told(self, sample: str, masses: Mapping[str, float]) -> Testimony:
+        log = self.bench.crucible(sample).doses
+        there = {f: [d.grams for d in log if d.precursor == f] for f in masses}
+        done = [f for f, m in masses.items() if any(abs(g - m) <= SAME * m + 0.005 for g in there[f])]
+        seen = ", ".join(f"{d.grams:.3f} g of {d.precursor}" for d in log) or "nothing"
+        if len(done) == len(masses):
+            total = sum(min(there[f], key=lambda g, m=m: abs(g - m)) for f, m in masses.items())
+            dosed = {"dosed": Reading(value=total, unit="g")}
+            return Testimony(verdict="done", readings=dosed, reason=f"the balance's log has {seen}")
+        verdict = "unknown" if any(there.values()) else "not done"
+        return Testimony(verdict=verdict, reason=f"the balance's log has {seen}")  # type: ignore[arg-type]
+
+
+def mixture_masses(system: System, mixture: Mapping[str, float], mass: float) -> dict[str, float]:
+    """Grams of each powder: `mixture` in formula units, `mass` in grams of all together."""
+    grams = {f: n * system.phase(f).atoms * system.phase(f).mass for f, n in mixture.items()}
+    total = sum(grams.values())
+    return {f: mass * g / total for f, g in grams.items()}
