@@ -1,4 +1,4 @@
-"""status, log, report, export, drivers, library, schema: looking, never touching."""
+"""status, log, report, export, library, schema: looking, never touching."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.cli.options import Store, existing_log
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (status, report, export, log, drivers, library, schema):
+    for command in (status, report, export, log, library, schema):
         app.command()(command)
 
 
@@ -92,38 +92,6 @@ def log(
             body = json.dumps(event.body, ensure_ascii=False)
             short = body if len(body) <= 120 else body[:119] + "…"
             typer.echo(f"{event.seq:6d}  {event.at[:23]}Z  {event.kind:22s} {event.stream:18s} {short}")
-
-
-def drivers(name: Annotated[str | None, typer.Argument(help="Say all about this one.")] = None) -> None:
-    """The installed drivers, and what each can do."""
-    from drivers import registry
-    from drivers.errors import DriverNotFound, DriverNotLoaded, SettingsError
-    from orchestrator.errors import Refused
-
-    if name is None:
-        for known, entry in registry.known().items():
-            typer.echo(f"{known:16s} {entry.value}")
-        return
-    try:
-        driver = registry.driver(name)
-    except (DriverNotFound, DriverNotLoaded) as error:
-        raise Refused("E312", str(error).rstrip("."), cure="`alquimia drivers` lists them") from error
-    typer.echo(
-        f"{name} {driver.version}  ({'simulated' if driver.simulated else 'real'})\n{driver.__doc__ or ''}"
-    )
-    try:
-        spec = driver.describe(driver.Settings())
-    except (SettingsError, ValueError):
-        typer.echo("Its actions depend on its settings; `alquimia validate` checks them with a lab.yaml.")
-        return
-    for verb, action in spec.actions.items():
-        summary = action.doc.splitlines()[0] if action.doc else ""
-        typer.echo(f"  {verb}  [{action.repeat}, takes {action.takes_s:g} s]  {summary}")
-        for argument, p in action.parameters.items():
-            low, high = ("" if end is None else f"{end:g}" for end in (p.at_least, p.at_most))
-            typer.echo(f"      {argument}: {p.kind} {p.unit}  {', '.join(p.choices) or f'{low} … {high}'}")
-        for reading, r in action.results.items():
-            typer.echo(f"      -> {reading} {r.unit}")
 
 
 def library(name: Annotated[str | None, typer.Argument(help="Print this campaign's YAML.")] = None) -> None:

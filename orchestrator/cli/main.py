@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import backtest, inspect, run, tell
+from orchestrator.cli import backtest, drivers, inspect, run, tell
 
 app = typer.Typer(
     name="alquimia",
@@ -20,6 +20,7 @@ run.register(app)
 tell.register(app)
 inspect.register(app)
 backtest.register(app)
+app.add_typer(drivers.app, name="drivers")
 
 
 def main() -> None:

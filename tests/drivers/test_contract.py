@@ -34,15 +34,14 @@ CASES = (
 # The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
 # perovskites know only the compounds of their table, and no other text, and a mixture has a sum:
 # tests/drivers/test_perovskite_film.py, test_mixing_robot.py.
-ELSEWHERE = {"labeler.ase", "labeler.chgnet", "labeler.espresso", "labeler.gpaw", "sim.perovskite_film", "sim.mixing_robot"}
-PROMISES = [
-    contract.keeps_its_description,
-    contract.keeps_strangers_out,
-    contract.keeps_its_results,
-    contract.keeps_what_repeatable_means,
-    contract.keeps_testimony,
-    contract.keeps_stops_idempotent,
-]
+ELSEWHERE = {
+    "labeler.ase",
+    "labeler.chgnet",
+    "labeler.espresso",
+    "labeler.gpaw",
+    "sim.perovskite_film",
+    "sim.mixing_robot",
+}
 
 
 def with_table(case: Case, directory: Path) -> Case:
@@ -54,7 +53,7 @@ def with_table(case: Case, directory: Path) -> Case:
     return Case("replay", {"table": str(table), **columns, **case.settings})
 
 
-@pytest.mark.parametrize("keeps", PROMISES, ids=lambda keeps: keeps.__name__)
+@pytest.mark.parametrize("keeps", contract.PROMISES, ids=lambda keeps: keeps.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.driver}-{len(case.settings)}")
 async def test_it_keeps_the_contract(
     case: Case, keeps: Callable[[Driver], Awaitable[None]], tmp_path: Path
@@ -70,4 +69,4 @@ def test_every_driver_of_this_package_has_a_case_and_every_promise_is_tried() ->
     ours = {name for name, entry in registry.known().items() if entry.value.startswith("drivers.")}
     assert ours == {case.driver for case in CASES} | ELSEWHERE
     names = {name for name in vars(contract) if name.startswith("keeps_")}
-    assert names == {keeps.__name__ for keeps in PROMISES}
+    assert names == {keeps.__name__ for keeps in contract.PROMISES}

@@ -113,7 +113,7 @@ def test_library_and_drivers_list_and_tell(tmp_path: Path) -> None:
     assert "thin_film" in listed and "p3ht_cnt" in listed
     assert alquimia("library", "thin_film", cwd=tmp_path).stdout.startswith("# Thin-film mobility")
     assert "sim.furnace" in alquimia("drivers", cwd=tmp_path).stdout
-    told = alquimia("drivers", "sim.furnace", cwd=tmp_path).stdout
+    told = alquimia("drivers", "show", "sim.furnace", cwd=tmp_path).stdout
     assert "heat" in told and "temperature: number K" in told and "(simulated)" in told
 
 
@@ -192,7 +192,7 @@ REFUSALS: dict[str, tuple[str, tuple[str, ...]]] = {
     "a file that is no log": ("E511", ("status", "--store", "sqlite:///film.yaml")),
     "a file that is no log to resume": ("E511", ("resume", "--store", "sqlite:///film.yaml")),
     "a file that is no log to command": ("E511", ("pause", "--store", "sqlite:///film.yaml")),
-    "an unknown driver": ("E312", ("drivers", "sim.furnance")),
+    "an unknown driver": ("E312", ("drivers", "show", "sim.furnance")),
     "an unknown library campaign": ("E301", ("library", "thin_flim")),
 }  # fmt: skip
 
