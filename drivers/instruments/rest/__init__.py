@@ -1,0 +1,1 @@
+"""Instruments behind an HTTP interface of their own."""
