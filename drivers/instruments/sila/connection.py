@@ -92,6 +92,7 @@ class Connection:
         client, self._client = self._client, None
         if client is not None:
             await asyncio.to_thread(client.close)
+            client._task_executor.shutdown(wait=False)  # its threads end with the streams of the channel
 
     async def call(self, function: Callable[[SilaClient], T], *, within_s: float | None = None) -> T:
         """`function(client)` in a thread. Raises ServerAway where it ends by the connection or is late, SilaError."""
@@ -140,10 +141,10 @@ class Connection:
         framework = library().framework
         loop = asyncio.get_running_loop()
         said: list[dict[str, Any]] = []
-        stream = None
+        stream, listening = None, None
         if hasattr(instance, "subscribe_to_intermediate_responses"):
             stream = await self.call(lambda _: instance.subscribe_to_intermediate_responses())
-            stream.add_callback(lambda item: said.append(_plain(_named(item))))
+            listening = asyncio.create_task(asyncio.to_thread(_listen, stream, said))
         away_since: float | None = None
         try:
             while True:
@@ -161,7 +162,8 @@ class Connection:
                     if loop.time() - away_since > self.settings.away_s or self._client is None:
                         raise
                 else:
-                    await asyncio.sleep(0)
+                    if listening is not None:
+                        await asyncio.wait([listening], timeout=ASK_S)  # what was said last may still be on its way
                     about: dict[str, Any] = {"execution": str(instance.execution_uuid)}
                     if said:
                         about["intermediate"] = {"count": len(said), "latest": said[-KEPT:]}
@@ -169,7 +171,14 @@ class Connection:
         finally:
             instance.cancel_execution_info_subscription()
             if stream is not None:
-                stream.cancel()
+                stream.cancel()  # the listening thread ends by it
+
+
+def _listen(stream: Any, said: list[dict[str, Any]]) -> None:
+    """Keep what an intermediate stream says until it ends. A stream that breaks is not what a command hangs on."""
+    with contextlib.suppress(Exception):
+        for item in stream:
+            said.append(_plain(_named(item)))
 
 
 def _read(path: str) -> bytes:

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from drivers.configured import ConfiguredDriver, action_spec
 from drivers.driver import ActionFailed, Attribution, Given, LabContext, Reading, Testimony
 from drivers.errors import SettingsError
+from drivers.instruments.instrument import Instrument
 from drivers.instruments.sila.connection import Connection, ServerAway, library
 from drivers.instruments.sila.matching import faults
 from drivers.instruments.sila.settings import SilaAction, SilaSettings, sila_name
@@ -21,14 +22,13 @@ BUSY_S = 40.0  # how long a device that is still busy is waited for when asked w
 BUSY_LOOK_S = 0.2
 
 
-class SilaDevice(ConfiguredDriver):
+class SilaDevice(Instrument, ConfiguredDriver):
     """An instrument that a SiLA 2 server offers."""
 
     class Settings(SilaSettings):
         pass
 
     settings: Settings
-    expects_simulation: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
         super().__init__(name, settings, lab)
@@ -65,10 +65,7 @@ class SilaDevice(ConfiguredDriver):
         simulates = STANDARD_SIMULATION in features and bool(
             await self._connection.read(f"{STANDARD_SIMULATION}.SimulationMode")
         )
-        if simulates != self.expects_simulation:
-            cure = "driver: sim.sila, in a simulated laboratory" if simulates else "driver: sila"
-            says = "says that it simulates" if simulates else "does not say that it simulates"
-            raise SettingsError(f"{self.name}: the server {says}: {cure}")
+        self.check_reality(simulates, f"{self.settings.host}:{self.settings.port}")
         self._checked = True
 
     async def disconnect(self) -> None:
@@ -164,13 +161,6 @@ class SilaDevice(ConfiguredDriver):
                     await asyncio.sleep(BUSY_LOOK_S)
                 return True
         return False
-
-
-class SimulatedSilaDevice(SilaDevice):
-    """A simulated instrument that a SiLA 2 server offers, one that says so itself."""
-
-    simulated = True
-    expects_simulation = True
 
 
 def _alike(held: Any, wanted: Any, within: float) -> bool:

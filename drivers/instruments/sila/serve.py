@@ -18,7 +18,7 @@ from drivers.clock import Clock, VirtualClock, WallClock
 from drivers.driver import LabContext
 from drivers.errors import DriverError, LabError, LabFault
 from drivers.host.spec import Bound, HostedDevice
-from drivers.instruments.sila.server import ServedDevice, served
+from drivers.instruments.sila.server import ServedDevice, announce_nothing, served
 from drivers.instruments.sila.settings import on_loopback
 from drivers.instruments.sila.units import convert
 from drivers.lab import LabFile, shipped
@@ -98,7 +98,9 @@ async def serving(
     if (key is None or certificate is None) and not on_loopback(host):
         raise ValueError(f"without --key and --certificate only loopback is served, not {host}")
     async with devices_of(lab, directory) as devices:
-        server = served(devices, name=lab.name, loop=asyncio.get_running_loop())
+        server = await asyncio.to_thread(served, devices, name=lab.name, loop=asyncio.get_running_loop())
+        if not discovery:
+            await asyncio.to_thread(announce_nothing, server)
         if key is None or certificate is None:
             await asyncio.to_thread(server.start_insecure, host, port, enable_discovery=discovery)
         else:
@@ -109,6 +111,8 @@ async def serving(
             for device in devices.values():
                 await device._cancel()
             await asyncio.to_thread(server.stop, 1.0)
+            if discovery:
+                await asyncio.to_thread(announce_nothing, server)
 
 
 def _pem(path: Path | None) -> bytes | None:

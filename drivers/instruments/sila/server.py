@@ -127,6 +127,11 @@ def served(
     return server
 
 
+def announce_nothing(server: Any) -> None:
+    """Close the sockets by which the library listens to the local network from the start, discovery or not."""
+    server._SilaServer__service_broadcaster.zc.close()
+
+
 def _device_implementation(server: Any, feature: Any, device: ServedDevice) -> Any:
     members: dict[str, Any] = {
         f"get_{ENDED}": lambda self, *, metadata: [

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from drivers.configured import BoundedEntry, Entry, Name, ParameterEntry, ResultEntry, not_taken
-from drivers.driver import Driver
+from drivers.instruments.instrument import Instrument
 from drivers.protocol import Attribution, Repeat, Scalar
 
 Member = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z0-9]*$")]  # Feature.Command
@@ -102,7 +102,7 @@ class SilaAction(Entry):
         return Repeat.OPAQUE if self.ask is None else Repeat.TESTABLE
 
 
-class SilaSettings(Driver.Settings):
+class SilaSettings(Instrument.Settings):
     """`root_certificates`: PEM file of the authority that signed the server's certificate; without it the system's are
     trusted. `insecure`: no encryption, on loopback only. `halt`, `make_safe`: commands without parameters. `errors`:
     whose fault an execution error is, by its identifier; `instrument` where none is said.
