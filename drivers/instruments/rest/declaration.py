@@ -154,8 +154,8 @@ class Verb(Part):
 class RestSettings(Instrument.Settings):
     """`url`: scheme, host and port, and a common path. `token_env`: the environment variable with the token, sent as
     `token_header` ("Authorization: Bearer TOKEN"; another header gets the token alone). `ca_file`: certificates to
-    trust instead of the system's. `key_header`: the header that gets the action's id, so that a request that is sent twice is
-    done once; "" where the device knows none, and then nothing that changes something is sent twice.
+    trust instead of the system's. `key_header`: the header that gets the action's id, so that a request that is sent
+    twice is done once; "" where the device knows none, and then nothing that changes something is sent twice.
     `timeout_s`: for one request; `tries`, `pause_s`: how often, and how long between them, doubled each time.
     """
 

@@ -1,0 +1,1 @@
+"""What went over the wire between a driver and its device: recorded, and served back with no device there."""
