@@ -15,8 +15,8 @@ class ScaffoldError(Exception):
 
 
 def write_package(name: str, into: Path) -> list[Path]:
-    """Write the package `name` as the new folder `into`/NAME; the files. Raises ScaffoldError, with nothing written, for
-    a name that no package can have and for a folder that exists."""
+    """Write the package `name` as the new folder `into`/NAME; the files. Raises ScaffoldError, with nothing written,
+    for a name that no package can have and for a folder that exists."""
     if not NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > 50:
         raise ScaffoldError(
             f"{name!r} cannot be the name of a package: wanted small letters, digits and single underscores"
