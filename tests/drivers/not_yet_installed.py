@@ -11,7 +11,7 @@ from drivers import registry
 
 
 def known(monkeypatch: pytest.MonkeyPatch, **drivers: str) -> None:
-    """`registry` knows these as well: name (with __ for a dot) -> "module:Class". An installed name must be the same."""
+    """`registry` knows these as well: name (__ for a dot) -> "module:Class". What is installed must be the same."""
     entries = dict(registry.known())
     for written, value in drivers.items():
         name = written.replace("__", ".")

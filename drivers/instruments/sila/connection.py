@@ -163,7 +163,9 @@ class Connection:
                         raise
                 else:
                     if listening is not None:
-                        await asyncio.wait([listening], timeout=ASK_S)  # what was said last may still be on its way
+                        await asyncio.wait(
+                            [listening], timeout=ASK_S
+                        )  # what was said last may still be on its way
                     about: dict[str, Any] = {"execution": str(instance.execution_uuid)}
                     if said:
                         about["intermediate"] = {"count": len(said), "latest": said[-KEPT:]}

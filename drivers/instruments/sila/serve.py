@@ -109,7 +109,7 @@ async def serving(
             yield server
         finally:
             for device in devices.values():
-                await device._cancel()
+                await device.stop()
             await asyncio.to_thread(server.stop, 1.0)
             if discovery:
                 await asyncio.to_thread(announce_nothing, server)

@@ -52,9 +52,9 @@ class ServedDevice:
 
     def cancel(self) -> None:
         """Halt the device and end what it is carrying out."""
-        asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self.stop(), self._loop).result()
 
-    async def _cancel(self) -> None:
+    async def stop(self) -> None:
         await self.device.halt()
         for task in self._running.values():
             task.cancel("cancelled by a client")

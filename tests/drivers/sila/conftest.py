@@ -45,7 +45,9 @@ def device(port: int, tmp_path: Path) -> Device:
 
     @contextlib.asynccontextmanager
     async def connected(*, connect: bool = True, **settings: Any) -> AsyncIterator[Driver]:
-        lab = printed("instruments/sila.md", {"port: 50052": f"port: {port}"}).with_settings("furnace", **settings)
+        lab = printed("instruments/sila.md", {"port: 50052": f"port: {port}"}).with_settings(
+            "furnace", **settings
+        )
         made = bind(lab)["furnace"].make(LabContext(WallClock(), None, 0, tmp_path))
         if connect:
             await made.connect()

@@ -52,7 +52,11 @@ async def test_the_printed_laboratory_anneals_and_follows_what_the_server_says(
         assert done.status == "succeeded", done
         assert (done.readings["reached"].value, done.readings["reached"].unit) == (900.0, "K")
         said = done.record["sila"]["intermediate"]
-        assert said["count"] == 10 and said["latest"][0] == {"Now": 360.0} and said["latest"][-1] == {"Now": 900.0}
+        assert (
+            said["count"] == 10
+            and said["latest"][0] == {"Now": 360.0}
+            and said["latest"][-1] == {"Now": 900.0}
+        )
         assert (await one.act(request("furnace", "read"))).readings["temperature"].value == 900.0
         assert (await one.act(request("furnace", "level", feet=4))).readings["tilt"].value == 0.4
 
@@ -206,8 +210,16 @@ def test_insecure_is_for_loopback_only() -> None:
             SilaDevice.Settings(host=host, port=1, insecure=True, actions=actions)
 
 
-async def test_a_real_server_is_no_simulation(furnace: Furnace, device: Device, port: int, tmp_path: Path) -> None:
-    settings = {"host": "127.0.0.1", "port": port, "insecure": True, "simulated": True, "actions": {"read": READ}}
+async def test_a_real_server_is_no_simulation(
+    furnace: Furnace, device: Device, port: int, tmp_path: Path
+) -> None:
+    settings = {
+        "host": "127.0.0.1",
+        "port": port,
+        "insecure": True,
+        "simulated": True,
+        "actions": {"read": READ},
+    }
     one = await Case("sila", settings).ready(tmp_path)
     with pytest.raises(SettingsError, match="does not say that it is a simulator"):
         await one.connect()
