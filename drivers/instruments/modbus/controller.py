@@ -134,8 +134,8 @@ class Controller:
         words = await self._read(("next_programme",))
         return int(self._coding.value("next_programme", words["next_programme"]))
 
-    async def command(self, command: Command) -> None:
-        await self.link.write(self._registers.command, [int(command)])
+    async def command(self, command: Command, *, once: bool = False) -> None:
+        await self.link.write(self._registers.command, [int(command)], once=once)
 
     async def set_target(self, temperature_K: float) -> None:
         words = self._coding.words("target", temperature_K - self._zero)

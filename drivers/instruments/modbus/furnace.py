@@ -251,18 +251,40 @@ class ModbusFurnace(Instrument):
             raise ActionFailed(Attribution.INSTRUMENT, f"{lost}; nothing was started") from lost
         if self._halted.is_set():
             raise ActionFailed(Attribution.INSTRUMENT, "halted before the start")
-        await self._controller.command(command)
-        until = time.monotonic() + START_S
-        while (look := await self._controller.look()).programme != number:
-            self._refuse_alarms(look)
-            if self._halted.is_set() or time.monotonic() > until:
-                await self._stop()
-                why = "halted" if self._halted.is_set() else f"{START_S:g} s after the start command"
-                raise ActionFailed(
-                    Attribution.INSTRUMENT, f"{why}: the controller did not start: {look.sentence()}"
-                )
-            await asyncio.sleep(min(self.settings.poll_s, 0.2))
+        await self._start(command, number)
         return before
+
+    async def _start(self, command: Command, number: int) -> None:
+        """Give the start command until the controller shows the programme.
+
+        A command whose fate is unknown is given again only to a controller that still has the programme loaded: one
+        that has restarted would start whatever it finds in its registers.
+        """
+        until = time.monotonic() + self.settings.reconnect_s + START_S
+        sent = False
+        while True:
+            if not sent:
+                try:
+                    await self._controller.command(command, once=True)
+                    sent, until = True, time.monotonic() + START_S
+                except LinkLost:
+                    sent = False
+            look = await self._controller.look()
+            if look.programme == number:
+                return
+            reason = None
+            if names := self._alarms(look):
+                reason = f"alarm: {names}"
+            elif await self._controller.programme_loaded() != number:
+                reason = "the controller has lost the programme before it started: it has restarted"
+            elif self._halted.is_set():
+                reason = "halted"
+            elif time.monotonic() > until:
+                reason = f"the controller did not start within {START_S:g} s"
+            if reason is not None:
+                await self._stop()
+                raise ActionFailed(Attribution.INSTRUMENT, f"{reason}: {look.sentence()}")
+            await asyncio.sleep(min(self.settings.poll_s, 0.2))
 
     async def _follow(
         self, number: int, limit_s: float | None, trace: list[list[float]], target: float | None = None

@@ -52,18 +52,20 @@ class ModbusLink:
             )
         return words
 
-    async def write(self, address: int, words: list[int]) -> None:
+    async def write(self, address: int, words: list[int], *, once: bool = False) -> None:
         """Write holding registers from `address` on. Raises LinkLost, ActionFailed where the server refuses.
 
-        After a LinkLost it may have been written or not; writing the same again does no harm.
+        After a LinkLost it may have been written or not. `once`: it is not sent a second time by itself.
         """
 
         def ask(client: AsyncModbusTcpClient) -> Awaitable[Any]:
             return client.write_registers(address, words, device_id=self._unit)
 
-        await self._request(f"write of {len(words)} registers at {address}", ask)
+        await self._request(f"write of {len(words)} registers at {address}", ask, once=once)
 
-    async def _request(self, what: str, ask: Callable[[AsyncModbusTcpClient], Awaitable[Any]]) -> Any:
+    async def _request(
+        self, what: str, ask: Callable[[AsyncModbusTcpClient], Awaitable[Any]], *, once: bool = False
+    ) -> Any:
         from pymodbus.exceptions import ModbusException
 
         give_up = time.monotonic() + self._reconnect_s
@@ -77,6 +79,8 @@ class ModbusLink:
                     except (ModbusException, OSError) as error:
                         why = str(error) or type(error).__name__
                         self.close()
+                        if once:
+                            raise LinkLost(f"{self.where}: {what}: {why}") from error
                     else:
                         if reply.isError():
                             raise ActionFailed(

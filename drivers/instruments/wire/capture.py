@@ -3,8 +3,8 @@
     {"alquimia_capture": 1, "dialect": "modbus", "to": "127.0.0.1:5020"}
     {"connection": 1, "s": 0.01, "what": "to device", "bytes": "AAEAAAAGAQMAAAAU", "note": ""}
 
-`s`: seconds since the start of the recording; `what`: opened, to device, to driver, closed; `bytes`: base64; `note`: for
-people, such as who closed.
+`s`: seconds since the start of the recording; `what`: opened, to device, to driver, closed; `bytes`: base64; `note`:
+for people, such as who closed.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def read_capture(path: Path) -> Capture:
     heading = _line(path, 1, lines[0]) if lines else {}
     if heading.get("alquimia_capture") != FORMAT:
         raise CaptureError(f"{path}:1: wanted the heading of a capture of format {FORMAT}")
-    dialect = heading.get("dialect")
+    dialect = str(heading.get("dialect"))
     if dialect not in DIALECTS:
         raise CaptureError(f"{path}:1: wanted a dialect, one of {', '.join(DIALECTS)}, got {dialect!r}")
     entries = []
     for number, text in enumerate(lines[1:], start=2):
         line = _line(path, number, text)
-        what, connection = line.get("what"), line.get("connection")
-        if what not in get_args(What) or not isinstance(connection, int):
+        what, connection = _what(line), line.get("connection")
+        if what is None or not isinstance(connection, int):
             raise CaptureError(
                 f"{path}:{number}: wanted an entry with connection and what, got {text[:100]!r}"
             )
@@ -102,6 +102,11 @@ def read_capture(path: Path) -> Capture:
             raise CaptureError(f"{path}:{number}: {error}") from error
         entries.append(Entry(connection, seconds, what, data, str(line.get("note", "")), number))
     return Capture(dialect, tuple(entries))
+
+
+def _what(line: dict[str, Any]) -> What | None:
+    known: tuple[What, ...] = get_args(What)
+    return next((what for what in known if what == line.get("what")), None)
 
 
 def _line(path: Path, number: int, text: str) -> dict[str, Any]:
