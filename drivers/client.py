@@ -19,6 +19,7 @@ from drivers.host.server import LINE_LIMIT
 from drivers.host.spec import ANOTHER_HOLDS_IT, HostSpec
 
 Reply = dict[str, Any]
+MOST_UNASKED = 100  # replies to requests that were given up come late; more of them are a flood
 
 
 class _Process(subprocess.Popen[bytes]):
@@ -192,12 +193,15 @@ class _Line:
         return cls(*await asyncio.open_unix_connection(socket, limit=LINE_LIMIT))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
+        unasked = 0
         try:
             while line := await reader.readline():
                 reply = json.loads(line)
                 waiting = self._waiting.pop(reply.pop("rid"), None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(reply)
+                elif (unasked := unasked + 1) > MOST_UNASKED:
+                    raise ValueError("a flood of replies that nobody asked for")
         except (ConnectionError, ValueError, KeyError, AttributeError, TypeError):
             pass  # a host that talks nonsense is a host that is gone: said to all who wait, below
         finally:

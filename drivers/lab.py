@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.interlock import SIGNAL, RuleEntry, SourceEntry, SuspenderEntry
+
 NAME = r"^[a-z][a-z0-9_]*$"
 LONGEST_NAME = 48  # a host's name is part of its socket's path, which may have 107 bytes
 LABS = Path(__file__).parent / "labs"
@@ -77,6 +79,9 @@ class LabFile(LabModel):
     groups: Mapping[str, Annotated[tuple[str, ...], Field(strict=False, min_length=1)]] = Field(
         default_factory=dict
     )
+    signals: Mapping[Annotated[str, Field(pattern=SIGNAL)], SourceEntry] = Field(default_factory=dict)
+    rules: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
+    suspenders: Annotated[tuple[SuspenderEntry, ...], Field(strict=False)] = ()
 
     @field_validator("devices")
     @classmethod
@@ -98,6 +103,19 @@ class LabFile(LabModel):
                 wrong = f"{strangers[0]!r}, which is no device" if strangers else "one twice"
                 raise ValueError(f"the group {name!r} holds {wrong}")
         return self
+
+    @model_validator(mode="after")
+    def _one_suspender_a_signal(self) -> Self:
+        named = [one.signal for one in self.suspenders]
+        if len(set(named)) < len(named):
+            raise ValueError("a signal has one suspender")
+        return self
+
+    @property
+    def sources(self) -> Mapping[str, SourceEntry]:
+        """Where each polled signal is read: those of `signals`, then those that suspenders bring themselves."""
+        own = {one.signal: one.source for one in self.suspenders if one.source is not None}
+        return {**own, **self.signals}
 
     @model_validator(mode="after")
     def _one_reality(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -11,9 +11,17 @@ from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, LabState
-from orchestrator.lifecycle import Action, Campaign
+from orchestrator.lifecycle import Action, Campaign, Experiment, Lab
 
-Kind = Literal["pause", "continue", "abort", "settle", "timer"]
+LAB = "lab"
+Kind = Literal["pause", "continue", "abort", "settle", "timer", "stop", "release", "device"]
+# What each kind needs to be told, as text.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "settle": ("action", "verdict", "note"),
+    "stop": ("note",),
+    "release": ("note",),
+    "device": ("device", "to", "note"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,26 @@ class Command:
             raise Refused(
                 "E505", f"{self.kind!r} is no command", cure=did_you_mean(self.kind, get_args(Kind))
             )
-        if self.kind != "settle":
-            return
-        for name in ("action", "verdict", "note"):
+        needs = NEEDS.get(self.kind, ())
+        for name in needs:
             if not isinstance(self.arguments.get(name), str):
-                raise Refused("E505", f"settle needs {name!r} as text", cure="say action, verdict and note")
+                raise Refused("E505", f"{self.kind} needs {name!r} as text", cure=f"say {', '.join(needs)}")
+        for name in ("experiment", "now"):
+            if not isinstance(self.arguments.get(name, ""), str):
+                raise Refused("E505", f"{name!r} is said as text, got {shown(self.arguments[name])}")
+
+    @property
+    def now(self) -> bool:
+        """Whether what is in hand is to be halted as well."""
+        return bool(self.arguments.get("now"))
+
+    def halts(self, devices: Iterable[str]) -> frozenset[str]:
+        """Of `devices` those that the command wants still at once, before anything is written."""
+        if self.kind == "stop" or (self.kind == "pause" and self.now and "experiment" not in self.arguments):
+            return frozenset(devices)
+        if self.kind == "device" and self.now and self.arguments["to"] == "out":
+            return frozenset(devices) & {self.arguments["device"]}
+        return frozenset()
 
 
 def obey(state: LabState, command: Command) -> list[Event]:
@@ -56,14 +79,43 @@ def obey(state: LabState, command: Command) -> list[Event]:
 
 
 def _pause(state: LabState, command: Command) -> list[Event]:
+    if "experiment" in command.arguments:
+        return _ask(state, command, "pause")
     if state.campaign is Campaign.PAUSED:
+        if command.now and not state.now:
+            return [_event("campaign.paused", command, f"paused now by {command.by}", now=True)]
         return []
     if state.campaign not in (Campaign.OPEN, Campaign.WAITING):
         raise Refused("E505", f"a campaign that is {state.campaign} cannot be paused")
+    if command.now:
+        return [_event("campaign.paused", command, f"paused now by {command.by}", now=True)]
     return [_event("campaign.paused", command, f"paused by {command.by}")]
 
 
+def _ask(state: LabState, command: Command, what: str) -> list[Event]:
+    """What a person asks for one experiment. It comes when the act in hand has ended: nothing is rewound."""
+    name = command.arguments["experiment"]
+    experiment = state.experiments.get(name)
+    if experiment is None or experiment.over:
+        live = ", ".join(state.live) or "none"
+        how = "there is no" if experiment is None else f"it is {experiment.state}:"
+        raise Refused("E505", f"{how} experiment {name!r}", cure=f"those not over are: {live}")
+    paused = experiment.state is Experiment.PAUSED
+    if experiment.asked == what or (what == "pause" and paused):
+        return []
+    said = {"pause": "paused", "abort": "given up", "continue": "continued"}[what]
+    body = {"what": what, "reason": f"{said} by {command.by}"}
+    if what == "continue" and paused:
+        kind = "experiment.continued" if experiment.started_at is not None else "experiment.queued"
+        return [Event(name, kind, {"reason": body["reason"]}, actor=command.by, cause=command.key)]
+    if what == "continue" and not experiment.asked:
+        return []
+    return [Event(name, "experiment.asked", body, actor=command.by, cause=command.key)]
+
+
 def _continue(state: LabState, command: Command) -> list[Event]:
+    if "experiment" in command.arguments:
+        return _ask(state, command, "continue")
     if state.campaign is Campaign.OPEN:
         return []
     if state.campaign is not Campaign.PAUSED:
@@ -72,6 +124,8 @@ def _continue(state: LabState, command: Command) -> list[Event]:
 
 
 def _abort(state: LabState, command: Command) -> list[Event]:
+    if "experiment" in command.arguments:
+        return _ask(state, command, "abort")
     if state.campaign is Campaign.FINISHED:
         raise Refused("E505", "the campaign has finished already")
     if state.aborted:
@@ -100,6 +154,51 @@ def settled(action: ActionState, verdict: str, reason: str, *, actor: str, cause
     return Event(action.id, kind, {"reason": reason}, actor=actor, cause=cause)
 
 
+def _stop(state: LabState, command: Command) -> list[Event]:
+    """Always obeyed: a stop is never wrong."""
+    said = {name: command.arguments[name] for name in ("halted", "silent") if name in command.arguments}
+    body = {"reason": f"{command.by}: {command.arguments['note']}", **said}
+    return [Event(LAB, "lab.stopped", body, actor=command.by, cause=command.key)]
+
+
+def _release(state: LabState, command: Command) -> list[Event]:
+    if state.lab is not Lab.STOPPED:
+        raise Refused("E505", "the laboratory is not stopped")
+    if not command.arguments["note"].strip():
+        raise Refused(
+            "E505", "a release says why it is safe", cure="--note 'the spill is dry, doors are shut'"
+        )
+    body = {"reason": f"{command.by}: {command.arguments['note']}"}
+    return [Event(LAB, "lab.released", body, actor=command.by, cause=command.key)]
+
+
+def _device(state: LabState, command: Command) -> list[Event]:
+    """Take a device out of use, or put it in again; what it has in hand goes on, or with `now` is halted."""
+    name, to = command.arguments["device"], command.arguments["to"]
+    known = state.opened.get("lab", {}).get("devices", {})
+    if name not in known:
+        raise Refused("E505", f"there is no device {name!r}", cure=did_you_mean(name, known))
+    body = {"reason": f"{command.by}: {command.arguments['note']}"}
+    match to:
+        case "out":
+            if name in state.out and not (command.now and not state.out[name].get("now")):
+                return []
+            return [
+                Event(
+                    name,
+                    "device.taken_out",
+                    {**body, "now": command.now},
+                    actor=command.by,
+                    cause=command.key,
+                )
+            ]
+        case "in":
+            if name not in state.out:
+                return []
+            return [Event(name, "device.put_in", body, actor=command.by, cause=command.key)]
+    raise Refused("E505", f"a device is put 'in' or taken 'out', not {to!r}")
+
+
 def _timer(state: LabState, command: Command) -> list[Event]:
     """Its arrival is all there is to know: the rules look for the key."""
     return []
@@ -109,4 +208,13 @@ def _event(kind: str, command: Command, reason: str, **more: Any) -> Event:
     return Event(CAMPAIGN, kind, {"reason": reason, **more}, actor=command.by, cause=command.key)
 
 
-_CONSEQUENCES = {"pause": _pause, "continue": _continue, "abort": _abort, "settle": _settle, "timer": _timer}
+_CONSEQUENCES = {
+    "pause": _pause,
+    "continue": _continue,
+    "abort": _abort,
+    "settle": _settle,
+    "timer": _timer,
+    "stop": _stop,
+    "release": _release,
+    "device": _device,
+}

@@ -18,9 +18,11 @@ from orchestrator.events import Numbering
 from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
+from orchestrator.stopping import Halted, halt_hosts, leave_word, take_word
 
 STARTING_S = 10.0  # how long an engine may hold the log before it listens
 ANSWER_S = 30.0
+STOP_ANSWER_S = 3.0  # an engine that does not answer a stop by then is said to hang; the hosts stand already
 
 
 def control_socket(log: Path) -> Path:
@@ -71,16 +73,41 @@ def _line(command: Command) -> bytes:
     return json.dumps(body).encode() + b"\n"
 
 
-def send(log: Path, command: Command) -> bool:
+async def stop_laboratory(log: Path, command: Command) -> tuple[list[Halted], str]:
+    """Stop a laboratory, whatever its engine does: (what each live host answered, why the log does not know it or '').
+
+    First every host, each over its own socket and all at once; then a file beside the log, which outlives whatever
+    breaks from here on; then the log, through the engine or without one. Raises `Refused` where that file cannot be
+    written.
+    """
+    hosts = await halt_hosts(log)
+    said = {
+        "halted": ", ".join(h.host for h in hosts if h.begun_s is not None),
+        "silent": ", ".join(h.host for h in hosts if h.begun_s is None),
+    }
+    command = Command(command.key, "stop", command.by, {**command.arguments, **said})
+    leave_word(log, command)
+    try:
+        await asyncio.to_thread(send, log, command, answer_s=STOP_ANSWER_S, starting_s=STOP_ANSWER_S)
+    except Refused as refused:
+        return hosts, refused.message
+    take_word(log)
+    return hosts, ""
+
+
+def send(
+    log: Path, command: Command, *, answer_s: float | None = None, starting_s: float | None = None
+) -> bool:
     """Have a command obeyed: by the running engine (True), or on the log itself (False). Raises `Refused`."""
     try:
         _command(_line(command))
     except ValueError as error:
         raise Refused("E505", f"not a command: {error}", cure="write plain text") from error
-    deadline = time.monotonic() + STARTING_S
+    deadline = time.monotonic() + (STARTING_S if starting_s is None else starting_s)
+    answer_s = ANSWER_S if answer_s is None else answer_s
     while True:
         try:
-            reply = asyncio.run(_through_engine(log, command))
+            reply = asyncio.run(_through_engine(log, command, answer_s))
             break
         except (ConnectionError, FileNotFoundError):
             try:
@@ -96,15 +123,15 @@ def send(log: Path, command: Command) -> bool:
     return True
 
 
-async def _through_engine(log: Path, command: Command) -> dict[str, str]:
+async def _through_engine(log: Path, command: Command, answer_s: float) -> dict[str, str]:
     reader, writer = await asyncio.open_unix_connection(control_socket(log))
     try:
         writer.write(_line(command))
-        line = await asyncio.wait_for(reader.readline(), ANSWER_S)
+        line = await asyncio.wait_for(reader.readline(), answer_s)
     except TimeoutError as error:
         raise Refused(
             "E504",
-            f"the engine did not answer within {ANSWER_S:g} s and may still obey",
+            f"the engine did not answer within {answer_s:g} s and may still obey",
             cure="look at `alquimia status` before asking again",
         ) from error
     finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, rules
+from orchestrator import guard, interlocks, rules
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, ExperimentState, LabState
@@ -20,6 +20,11 @@ from orchestrator.lifecycle import Action, Campaign, Experiment
 ATTEMPTS = 3  # how often a step is tried where trying again is harmless
 BUSY_ATTEMPTS = 20  # 'busy' teaches nothing and uses up no failure budget, but not for ever
 CAMPAIGN = "campaign"
+# An action is late beyond so many times its usual duration, s of the wall clock; an hour of virtual time is no time.
+LATE, SOONEST_LATE_S, LATE_VIRTUAL_S = 1.5, 5.0, 30.0
+RESTING = frozenset(
+    {Experiment.HELD, Experiment.PAUSED}
+)  # they wait for a person and do not hold up the rest
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
     if overrun is not None and state.campaign in (Campaign.OPEN, Campaign.WAITING):
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {overrun}"}))
         return decision
+    if guard.standstill(state) is not None:
+        return decision
     _actions(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
         _plan(state.of(""), bound.campaign, decision)
@@ -101,8 +108,14 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
                 yield _cancelled(experiment, state.reason)
             case Experiment.PROPOSED:
                 yield _admit(experiment, bound.of(experiment.loop))
-            case Experiment.QUEUED if ending:
+            case Experiment.QUEUED | Experiment.PAUSED if ending and experiment.started_at is None:
                 yield _cancelled(experiment, state.reason)
+            case Experiment.QUEUED | Experiment.PAUSED if experiment.asked == "abort":
+                yield _cancelled(experiment, experiment.asked_why)
+            case Experiment.PAUSED if state.aborted:
+                yield _cancelled(experiment, state.reason)
+            case Experiment.QUEUED if experiment.asked == "pause":
+                yield _paused(experiment)
             case Experiment.HELD:
                 yield from _settled(experiment, state)
             case Experiment.RUNNING:
@@ -130,6 +143,10 @@ def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
 
 def _cancelled(experiment: ExperimentState, reason: str) -> Event:
     return Event(experiment.id, "experiment.cancelled", {"reason": reason})
+
+
+def _paused(experiment: ExperimentState) -> Event:
+    return Event(experiment.id, "experiment.paused", {"reason": experiment.asked_why})
 
 
 def _given_up(experiment: ExperimentState, last: ActionState) -> Event:
@@ -170,8 +187,10 @@ def _run_on(
             return
         values = {name: m.value for name, m in experiment.values.items()}
         yield Event(experiment.id, "experiment.measured", {"values": values})
-    elif aborted:
-        yield _cancelled(experiment, state.reason)
+    elif aborted or experiment.asked == "abort":
+        yield _cancelled(experiment, state.reason if aborted else experiment.asked_why)
+    elif experiment.asked == "pause":
+        yield _paused(experiment)
 
 
 def _verdict(
@@ -180,11 +199,11 @@ def _verdict(
     """Whether the last action ends the experiment: (attribution, reason), or None where it goes on or tries again."""
     step = bound.steps[last.step]
     # What went wrong in another way counts for itself: a device that was busy twice may be misread once.
-    how = (last.state, last.attribution, last.again)
-    tries = sum(a.step == last.step and (a.state, a.attribution, a.again) == how for a in actions)
+    how = (last.state, last.attribution, last.again, last.halted)
+    tries = sum(a.step == last.step and (a.state, a.attribution, a.again, a.halted) == how for a in actions)
     if last.state is Action.REFUSED:
         return "logistics", f"{last.id} was refused: {last.reason}"
-    if last.state is Action.NOT_DONE and tries >= ATTEMPTS:
+    if last.state is Action.NOT_DONE and not last.halted and tries >= ATTEMPTS:
         return "instrument", f"{last.device}.{last.verb} was not done in {tries} attempts: {last.reason}"
     if last.state is Action.FAILED:
         if last.attribution != "busy":
@@ -198,27 +217,44 @@ def _verdict(
 
 # -- actions --------------------------------------------------------------------------------------------------
 def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: Decision) -> None:
-    taken: set[str] = set()
+    taken: dict[str, str] = {}  # device -> verb of what is about to be sent
     for experiment in state.live.values():
         if experiment.state not in (Experiment.QUEUED, Experiment.RUNNING) or experiment.id in around.resting:
             continue
         if experiment.state is Experiment.QUEUED and not around.may_begin:
             continue
         step = bound.of(experiment.loop).steps[experiment.step]
-        free = (
-            device
-            for device in step.devices
-            if device not in taken and guard.closed(state, device, experiment.id) is None
-        )
-        device = next(free, None)
+        arguments = step.arguments(experiment.candidate, experiment.structures)
+        refused: list[str] = []
+        device = None
+        for one in step.devices:
+            if one in taken or guard.closed(state, one, experiment.id) is not None:
+                continue
+            ruled = interlocks.forbidden(
+                bound.laboratory.monitoring.rules, state, one, step.step.verb, arguments, taken.items()
+            )
+            if ruled is None:
+                device = one
+                break
+            refused += [ruled.reason] if ruled.refuse else []
         if device is None:
+            if len(refused) == len(step.devices):
+                decision.events.append(_ruled_out(experiment, step, refused[0]))
             continue
-        taken.add(device)
+        taken[device] = step.step.verb
         if experiment.state is Experiment.QUEUED:
             decision.events.append(Event(experiment.id, "experiment.started", {}))
         intended = _intend(experiment, step, device, state, bound)
         decision.events.append(intended)
         decision.effects.append(Send(intended.stream))
+
+
+def _ruled_out(experiment: ExperimentState, step: BoundStep, rule: str) -> Event:
+    """What becomes of an experiment whose next action a rule of the laboratory refuses."""
+    reason = f"{step.step.device}.{step.step.verb} is forbidden while {rule}"
+    if experiment.state is Experiment.QUEUED:
+        return Event(experiment.id, "experiment.rejected", {"reason": reason})
+    return Event(experiment.id, "experiment.failed", {"attribution": "logistics", "reason": reason})
 
 
 def _intend(
@@ -227,6 +263,7 @@ def _intend(
     attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
     wall = bound.laboratory.file.clock == "wall"
     arguments = step.arguments(experiment.candidate, experiment.structures)
+    lasts_s = step.spec.lasts_s(arguments)
     body = {
         "experiment": experiment.id,
         "step": experiment.step,
@@ -237,7 +274,8 @@ def _intend(
         "sample": experiment.id,
         "repeat": str(step.spec.repeat),
         "attempt": attempt,
-        "deadline_s": 60.0 + (3 * step.spec.lasts_s(arguments) if wall else 0.0),
+        "deadline_s": 60.0 + (3 * lasts_s if wall else 0.0),
+        "late_s": max(LATE * lasts_s, SOONEST_LATE_S) if wall else LATE_VIRTUAL_S,
     }
     return Event(f"{experiment.id}.{step.step.id}.{attempt}", "action.intended", body)
 
@@ -251,7 +289,7 @@ def _schedule(state: LabState, around: Around) -> Iterator[Event]:
 
 
 def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
-    in_hand = any(e.state is not Experiment.HELD for e in state.live.values())
+    in_hand = any(e.state not in RESTING for e in state.live.values())
     spent = None if in_hand else rules.budget_used(state, campaign)
     if spent is not None:
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {spent}"}))
@@ -284,7 +322,7 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
 
 def _plan_beside(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
     """The same for a loop beside the main one, whose end is not the campaign's."""
-    in_hand = any(e.state is not Experiment.HELD for e in state.live.values())
+    in_hand = any(e.state not in RESTING for e in state.live.values())
     ended = rules.budget_overrun(state, campaign)
     if ended is None and not in_hand:
         ended = rules.budget_used(state, campaign)

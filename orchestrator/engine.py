@@ -7,32 +7,46 @@ before the event that says so is on disk. What to do is decided by `decide`, a f
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
+from orchestrator import guard, stopping
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
-from orchestrator.commands import Command, obey
+from orchestrator.commands import LAB, Command, obey
 from orchestrator.decide import Around, Ask, Send, decide
 from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate, Hands
 from orchestrator.lab import ActionState, LabState
-from orchestrator.lifecycle import Campaign
+from orchestrator.lifecycle import Campaign, Lab
 from orchestrator.log.sqlite import SqliteLog
+from orchestrator.monitoring import Source
 from orchestrator.outcomes import learn
-from orchestrator.timetable import Timetable, may_begin
+from orchestrator.sentry import Seen, Sentry, reading_of
+from orchestrator.timetable import HEARTBEAT_S, Timetable, may_begin
 
 log = structlog.get_logger()
 
 TRIES = 3  # how often an absent host is tried for before only a person can help
+RAREST_S = 60.0  # a host that stays absent is tried for ever more rarely, and at least so often
+LOOK_S = 10.0  # what a sensor may take to be read
+
+
+@dataclass(frozen=True)
+class Late:
+    """An action is in hand for longer than it usually takes."""
+
+    action: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,9 @@ class Posted:
 
     command: Command
     answer: asyncio.Future[None]
+
+
+Stimulus = Fate | Advice | Posted | Seen | Late | None
 
 
 class Engine:
@@ -64,7 +81,7 @@ class Engine:
         self.adviser = adviser
         self._watch = watch or (lambda state: None)
         self._disk = ThreadPoolExecutor(1, "log")  # one thread, so that appends keep their order
-        self._inbox: asyncio.Queue[Fate | Advice | Posted | None] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Stimulus] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbering = Numbering(state.seq, 0, state.versions)
         self._committing = asyncio.Lock()  # an event numbered under one epoch is not written under the next
@@ -82,11 +99,23 @@ class Engine:
         self._resting: set[str] = set()
         self._beating: set[str] = set()
         self._fruitless = dict.fromkeys(hands.names, 0)
+        self._try_after: dict[str, float] = {}  # host -> when it is tried for again, loop time
+        self._devices = frozenset(bound.laboratory.devices)
+        self._sentry = Sentry(bound.laboratory.monitoring)
+        self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
+        self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
 
     # -- from outside -----------------------------------------------------------------------------------------
     async def post(self, command: Command) -> None:
-        """Obey a command; returns when its consequences are on disk. Raises `Refused`."""
+        """Obey a command; returns when its consequences are on disk. Raises `Refused`.
+
+        Devices that it wants still are halted before anything else: a hand that moves matters more than a line.
+        """
         posted = Posted(command, asyncio.get_running_loop().create_future())
+        if wanted := command.halts(self._devices):
+            obey(self.state, command)  # for its refusal
+            self._coming_halts += 1
+            self._keep_still(wanted)
         self._inbox.put_nowait(posted)
         await posted.answer
 
@@ -102,6 +131,15 @@ class Engine:
         self._stopping = self._halting = True
         self._silence = asyncio.create_task(self.hands.halt())
         self._inbox.put_nowait(None)
+
+    def _keep_still(self, devices: frozenset[str]) -> None:
+        self.hands.still |= devices
+        self._spawn(self._halt(devices))
+
+    async def _halt(self, devices: frozenset[str]) -> None:
+        silent = await self.hands.halt(devices)
+        if silent:
+            log.error("hosts did not confirm the halt", hosts=silent)
 
     # -- life -------------------------------------------------------------------------------------------------
     async def run(self) -> LabState:
@@ -133,13 +171,16 @@ class Engine:
             return "the campaign is finished"
         if self._halted:
             return "halted"
-        return "stopped" if self._stopping else "doubts wait for a person"
+        if self._stopping:
+            return "stopped"
+        return "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt: hosts that are away were tried for in vain."""
+        """Nothing can go on before a person has settled a doubt or released the laboratory: hosts that are away were
+        tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        return bool(self.state.doubts) and not (
+        return (bool(self.state.doubts) or self.state.lab is Lab.STOPPED) and not (
             self._asking or self._acting or self._resting or not self._inbox.empty()
         )
 
@@ -147,10 +188,20 @@ class Engine:
         """A new epoch; every host fenced; every open intent inquired after; only then anything new."""
         self._numbering.epoch = await self._on_disk(self.store.take_over)
         await self._commit([Event("engine", "engine.started", {"reality": self.store.reality})])
+        if (word := stopping.word_left(self.store.path)) is not None:
+            await self._commit(obey(self.state, word))
+            stopping.take_word(self.store.path)
+        self.hands.still = guard.halted(self.state, self._devices)
         await asyncio.gather(*(self._reach(host) for host in self.hands.names))
         for action in list(self.state.open_actions.values()):
             if action.device not in self.state.absent:
                 self._inquire(action)
+        sources = self.bound.laboratory.monitoring.sources
+        await asyncio.gather(
+            *map(self._look, sources)
+        )  # what the signals are is known before anything begins
+        for source in sources:
+            self._timetable.every(f"signal-{source.signal}", source.every_s, partial(self._look, source))
         self._timetable.start(self.bound.campaign, self.state)
         self.adviser.warm()
         self._inbox.put_nowait(None)
@@ -161,6 +212,9 @@ class Engine:
             await self.hands.fence(host, self._numbering.epoch, self._open_on(host))
         except HostGone as gone:
             self._fruitless[host] += 1
+            if (beyond := self._fruitless[host] - TRIES) > 0:
+                rarer_s = min(HEARTBEAT_S * 2.0 ** min(beyond, 10), RAREST_S)
+                self._try_after[host] = asyncio.get_running_loop().time() + rarer_s
             await self._commit(self._absent(host, str(gone)))
             return
         self._fruitless[host] = 0
@@ -184,7 +238,7 @@ class Engine:
             stimuli.append(self._inbox.get_nowait())
         await self._take_in(stimuli)
 
-    async def _take_in(self, stimuli: Sequence[Fate | Advice | Posted | None]) -> None:
+    async def _take_in(self, stimuli: Sequence[Stimulus]) -> None:
         """Stimuli become events, events are decided upon, all is committed in one go, then effects follow."""
         if any(isinstance(s, Posted) and s.command.arguments.get("verdict") == "not-done" for s in stimuli):
             await self._fence_anew()
@@ -199,8 +253,20 @@ class Engine:
                 if isinstance(stimulus, Posted) and not stimulus.answer.done():
                     stimulus.answer.set_exception(refused)
                 continue
+            finally:
+                if isinstance(stimulus, Posted) and stimulus.command.halts(self._devices):
+                    self._coming_halts -= 1
             if isinstance(stimulus, Posted):
                 answers.append(stimulus.answer)
+        if not self._halting:
+            still = guard.halted(self.state, self._devices)
+            if fresh := still - self.hands.still:
+                self._keep_still(fresh)
+            elif self.hands.still - still and not self._coming_halts:
+                await self._on_disk(self.store.append, placed)  # before any device may move again
+                placed = []
+                self.hands.still = still
+                await self._fence_anew()
         effects: list[Ask | Send] = []
         n_phases = len(self.state.phases)
         if self._halting:
@@ -232,11 +298,12 @@ class Engine:
             may_begin=may_begin(self.bound.campaign.schedule, datetime.now(UTC)),
         )
 
-    def _events_of(self, stimulus: Fate | Advice | Posted | None) -> list[Event]:
+    def _events_of(self, stimulus: Stimulus) -> list[Event]:
         match stimulus:
             case Fate():
                 self._inquiring.discard(stimulus.action)
                 events = learn(stimulus, self.state, self.bound)
+                events += self._halted_by_others(stimulus)
                 if any(e.body.get("attribution") == "busy" for e in events):
                     self._rest(self.state.actions[stimulus.action])
                 return events
@@ -244,10 +311,29 @@ class Engine:
                 self._asking = False
                 loop = stimulus.ask.loop
                 return self.adviser.events(stimulus, self.state, self.bound.of(loop).campaign)
+            case Seen():
+                return self._sentry.judge(stimulus, self.state)
+            case Late():
+                return self._late(self.state.actions[stimulus.action])
             case Posted():
                 self._refuse_what_is_being_asked(stimulus.command)
                 return obey(self.state, stimulus.command)
         return []
+
+    def _halted_by_others(self, fate: Fate) -> list[Event]:
+        """A host that says it is halted, and not by this engine: somebody stopped the laboratory beside it."""
+        action = self.state.actions[fate.action]
+        ours = action.device in self.hands.still or fate.epoch != self._numbering.epoch
+        if not fate.halted or ours or self.state.lab is Lab.STOPPED:
+            return []
+        reason = f"{action.device} was halted by another process than the engine"
+        return [Event(LAB, "lab.stopped", {"reason": reason}, actor="host", cause=action.id)]
+
+    def _late(self, action: ActionState) -> list[Event]:
+        if action.late or action.state != "intended":
+            return []
+        reason = f"{action.device}.{action.verb} is in hand for more than {action.late_s:g} s"
+        return [Event(action.id, "action.late", {"reason": reason, "deadline_s": action.deadline_s})]
 
     def _refuse_what_is_being_asked(self, command: Command) -> None:
         """A verdict beside an inquiry could have an act done twice: the inquiry may be about to send it again."""
@@ -328,14 +414,44 @@ class Engine:
         ask = self.hands.inquire if inquire else self.hands.carry_out
         host = self.hands.host_of(action.device)
         self._acting += 1
+        late_s = action.deadline_s / 2 if action.late_s is None else action.late_s
+        watchdog = asyncio.get_running_loop().call_later(late_s, self._inbox.put_nowait, Late(action.id))
         try:
             fate = await ask(request, Repeat(action.repeat), lambda: self._open_on(host))
         finally:
+            watchdog.cancel()
             self._acting -= 1
         self._inbox.put_nowait(fate)
 
     async def _advise(self, ask: Ask, asked: Mapping[str, Any]) -> None:
         self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.of(ask.loop).campaign))
+
+    async def _look(self, source: Source) -> None:
+        """Read a signal. While its device is halted nobody looks; while it acts, what was read last counts for a
+        while."""
+        loop = asyncio.get_running_loop()
+        if source.device in self.hands.still:
+            self._read_at[source.signal] = loop.time()
+            return
+        request = Action(
+            id=f"look.{source.signal}", device=source.device, verb=source.verb, args=dict(source.arguments),
+            epoch=self._numbering.epoch, deadline_s=LOOK_S,
+        )  # fmt: skip
+        value, unit, reason = None, source.unit, ""
+        try:
+            reply = await self.hands.sense(request)
+            if "readings" in reply:
+                value, unit, reason = reading_of(source, reply["readings"])
+            else:
+                reason = str(reply.get("failed") or f"{source.device} is busy with {reply.get('busy')}")
+        except HostGone as gone:
+            reply, reason = {}, str(gone)
+        now_s = loop.time()
+        if value is not None:
+            self._read_at[source.signal] = now_s
+        elif "busy" in reply and now_s - self._read_at.get(source.signal, -math.inf) < source.stale_s:
+            return
+        self._inbox.put_nowait(Seen(source.signal, value, unit, reason, now_s))
 
     def _rest(self, action: ActionState) -> None:
         """A busy device is not asked again at once."""
@@ -349,11 +465,20 @@ class Engine:
 
     async def _beat(self) -> None:
         """Ask every host for a sign of life, and inquire again after devices that were absent."""
+        if (word := stopping.word_left(self.store.path)) is not None:
+            self._spawn(self._obey_word(word))
         for host in self.hands.names:
             if host not in self._beating:
                 self._spawn(self._check(host))
 
+    async def _obey_word(self, word: Command) -> None:
+        """A stop that could not be said to this engine, because it hung."""
+        await self.post(word)
+        stopping.take_word(self.store.path)
+
     async def _check(self, host: str) -> None:
+        if asyncio.get_running_loop().time() < self._try_after.get(host, 0.0):
+            return
         self._beating.add(host)
         try:
             await self.hands.ping(host)

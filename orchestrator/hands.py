@@ -21,6 +21,7 @@ from orchestrator.labfile import Laboratory
 log = structlog.get_logger()
 
 GRACE_S = 10.0  # what a host may take beyond an action's deadline before it counts as hung
+SENSE_GRACE_S = 1.0  # what a host may take beyond the time a sensor has
 TRIES = 3  # how often a host is looked for before it counts as unreachable
 AGAIN = 3  # how often a repeatable act whose end was lost is done again
 
@@ -34,6 +35,8 @@ class Fate:
     reason: str = ""
     outcome: Outcome | None = None
     by: str = "host"
+    halted: bool = False  # not done because its device is halted: no fault of device or recipe
+    epoch: int = 0  # under which that was found
 
 
 class Hands:
@@ -47,6 +50,7 @@ class Hands:
         self._reviving: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self._hosts}
         self._generation: dict[str, int] = dict.fromkeys(self._hosts, 0)
         self.epoch = 0
+        self.still: frozenset[str] = frozenset()  # devices that stay halted whenever their host is fenced
         self.devices: dict[str, Mapping[str, Any]] = {}  # device -> what it declared when it was fenced
 
     def host_of(self, device: str) -> str:
@@ -76,8 +80,9 @@ class Hands:
             try:
                 if not client.alive:
                     await client.connect()
+                still = sorted(self.still & set(self.devices_of(host)))
                 reply = await client.ask(
-                    {"op": "fence", "epoch": epoch, "open": open_actions}, within_s=GRACE_S
+                    {"op": "fence", "epoch": epoch, "open": open_actions, "halted": still}, within_s=GRACE_S
                 )
                 break
             except HostGone as gone:
@@ -158,8 +163,12 @@ class Hands:
                 request = {"op": "act", "action": action.model_dump(mode="json")}
                 continue
             if "refused" in reply:
+                halted = bool(reply.get("halted"))
                 if again:  # this time; it did begin before, and may be done again at any time
-                    return Fate(action.id, "not done", f"tried {again} times: {reply['refused']}")
+                    why = f"tried {again} times: {reply['refused']}"
+                    return Fate(action.id, "not done", why, halted=halted, epoch=action.epoch)
+                if halted:  # nothing is wrong with it: it may go when the halt is lifted
+                    return Fate(action.id, "not done", reply["refused"], halted=True, epoch=action.epoch)
                 return Fate(action.id, "refused", reply["refused"])
             match reply["state"]:
                 case "ended":
@@ -203,24 +212,38 @@ class Hands:
         """Raises `HostGone` where the host's own halt channel does not answer in time."""
         await self._hosts[host].ask({"op": "ping"}, within_s=GRACE_S, urgent=True)
 
-    async def halt(self) -> list[str]:
-        """Stop every device now. Returns the hosts that did not confirm."""
+    async def sense(self, action: Action) -> Mapping[str, Any]:
+        """Read a sensor; the host's reply (`readings`, `busy` or `failed`). Raises `HostGone`."""
+        host = self._host_of[action.device]
+        within_s = action.deadline_s + SENSE_GRACE_S
+        return await self._hosts[host].ask(
+            {"op": "sense", "action": action.model_dump(mode="json")}, within_s=within_s
+        )
+
+    async def halt(self, devices: Iterable[str] | None = None) -> list[str]:
+        """Stop devices now: all, or those named. Returns the hosts that did not confirm."""
+        named = None if devices is None else frozenset(devices)
+        self.still |= frozenset(self._host_of) if named is None else named
+        request: dict[str, Any] = {"op": "halt"}
+        if named is not None:
+            request["devices"] = sorted(named)
 
         async def one(name: str) -> str | None:
             try:
-                await self._hosts[name].ask({"op": "halt"}, within_s=GRACE_S, urgent=True)
+                await self._hosts[name].ask(request, within_s=GRACE_S, urgent=True)
             except HostGone as gone:
-                return None if not gone.hung and await self._halt_anew(name) else name
+                return None if not gone.hung and await self._halt_anew(name, request) else name
             return None
 
-        return [name for name in await asyncio.gather(*map(one, self._hosts)) if name is not None]
+        hosts = [name for name in self._hosts if named is None or named & set(self.devices_of(name))]
+        return [name for name in await asyncio.gather(*map(one, hosts)) if name is not None]
 
-    async def _halt_anew(self, name: str) -> bool:
+    async def _halt_anew(self, name: str, request: Mapping[str, Any]) -> bool:
         """A connection that broke says nothing of the host behind it: halt it over another, if it lives."""
         spare = HostClient(self._hosts[name].spec)
         try:
             if await spare.join():
-                await spare.ask({"op": "halt"}, within_s=GRACE_S)
+                await spare.ask(request, within_s=GRACE_S)
                 return True
         except HostGone:
             pass

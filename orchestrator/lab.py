@@ -35,6 +35,9 @@ class ActionState:
     began_s: float | None = None
     ended_s: float | None = None
     at: str = ""
+    late_s: float | None = None  # seconds in hand from which it counts as late
+    late: bool = False  # it was said to be
+    halted: bool = False  # not done because its device was halted, which is nobody's failure
     again: bool = False  # a reading of it was rejected and the action may simply be done once more
 
     @property
@@ -68,6 +71,9 @@ class ExperimentState:
         default_factory=dict
     )  # the crystal as a labeler left it, where one did
 
+    asked: str = ""  # what a person asked for it that is still to come: pause, abort
+    asked_why: str = ""
+
     @property
     def over(self) -> bool:
         """Nothing more will happen to it."""
@@ -85,6 +91,18 @@ class PhaseState:
     rule: str
     at: str
     loop: str = ""
+
+
+@dataclass(frozen=True)
+class SignalState:
+    """What is known of a signal: `value` in `unit`, None where it is not known, and why not. `polled`: it is read on a
+    timetable, so that what is known holds until more is said."""
+
+    value: float | None
+    unit: str
+    at: str
+    reason: str = ""
+    polled: bool = False
 
 
 @dataclass
@@ -115,6 +133,16 @@ class LabState:
     ended: list[ExperimentState] = field(default_factory=list)  # those that are, in the order of their ends
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)  # device -> why its host does not answer
+    lab: StrEnum = lifecycle.Lab.OPEN
+    stopped: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # by whom, when and why, while the lab is stopped
+    now: bool = False  # the pause that is on halted the devices
+    out: dict[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # device -> by whom and why it is out of use
+    signals: dict[str, SignalState] = field(default_factory=dict)
+    suspended: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # signal -> why no action begins
     phases: list[PhaseState] = field(default_factory=list)
     said: dict[str, Said] = field(default_factory=dict)  # loop -> what its model said
     loops_ended: dict[str, str] = field(default_factory=dict)  # loop beside the main one -> why it ended
@@ -201,6 +229,7 @@ def _campaign(state: LabState, event: EventRecord) -> None:
     state.story.append(event.kind)
     state.reason = event.body.get("reason", "")
     state.aborted |= event.body.get("abort", False)
+    state.now = event.kind == "campaign.paused" and (state.now or event.body.get("now", False))
     if event.kind == "campaign.opened":
         state.opened = event.body
 
@@ -261,6 +290,11 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         state.experiments[known.id] = state.live[known.id] = known
     known.state = after
     known.story.append(event.kind)
+    if event.kind == "experiment.asked":
+        known.asked, known.asked_why = {"continue": ""}.get(body["what"], body["what"]), body["reason"]
+        return
+    if event.kind in ("experiment.paused", "experiment.continued"):
+        known.asked = ""
     if event.kind == "experiment.started":
         known.started_at = event.at
     if known.over:
@@ -292,13 +326,19 @@ def _action(state: LabState, event: EventRecord) -> None:
             },
             id=event.stream,
             deadline_s=body["deadline_s"],
+            late_s=body.get("late_s"),
             state=after,
             at=event.at,
         )
         state.actions[known.id] = state.open_actions[known.device] = known
         state.experiments[known.experiment].actions.append(known.id)
+        _forget_readings(state, known.device)
         return
     known.state = after
+    if event.kind == "action.late":
+        known.late = True
+        return
+    known.halted = body.get("halted", False)
     known.reason = body.get("reason", "")
     known.attribution = body.get("attribution", "")
     if after in OPEN_ACTIONS:
@@ -314,10 +354,19 @@ def _action(state: LabState, event: EventRecord) -> None:
         experiment.lab_ended_s = known.ended_s
         if experiment.lab_began_s is None:
             experiment.lab_began_s = known.began_s
+    for name, (value, unit) in body.get("readings", {}).items():
+        state.signals[f"{known.device}.{name}"] = SignalState(value, unit, event.at)
     if event.kind == "action.succeeded":
         experiment = state.experiments[known.experiment]
         experiment.step = known.step + 1
         experiment.relaxed = body.get("record", {}).get("relaxed") or experiment.relaxed
+
+
+def _forget_readings(state: LabState, device: str) -> None:
+    """What an action measured holds until the device acts again: then it may be anything."""
+    gone = [name for name, s in state.signals.items() if not s.polled and name.startswith(f"{device}.")]
+    for name in gone:
+        del state.signals[name]
 
 
 def _measurement(state: LabState, event: EventRecord) -> None:
@@ -331,7 +380,39 @@ def _measurement(state: LabState, event: EventRecord) -> None:
         experiment.step = action.step  # the step is not done while its reading is worth nothing
 
 
+def _lab(state: LabState, event: EventRecord) -> None:
+    state.lab = lifecycle.passage(
+        lifecycle.LAB, state.lab, event.kind, of="the laboratory", story=state.story
+    )
+    stopped = event.kind == "lab.stopped"
+    state.stopped = {"by": event.actor, "at": event.at, **event.body} if stopped else {}
+
+
+def _signal(state: LabState, event: EventRecord) -> None:
+    b = event.body
+    state.signals[b["signal"]] = SignalState(b["value"], b["unit"], event.at, b["reason"], polled=True)
+
+
+def _suspender(state: LabState, event: EventRecord) -> None:
+    signal = event.body["signal"]
+    before = lifecycle.Suspender.TRIPPED if signal in state.suspended else lifecycle.Suspender.CLEAR
+    lifecycle.passage(lifecycle.SUSPENDER, before, event.kind, of=f"suspender {signal}", story=[])
+    if event.kind == "suspender.tripped":
+        state.suspended[signal] = {"at": event.at, **event.body}
+    else:
+        del state.suspended[signal]
+
+
 def _device(state: LabState, event: EventRecord) -> None:
+    if event.kind in ("device.taken_out", "device.put_in"):
+        device = event.stream
+        before = lifecycle.Service.OUT if device in state.out else lifecycle.Service.IN
+        lifecycle.passage(lifecycle.SERVICE, before, event.kind, of=f"device {device}", story=[])
+        if event.kind == "device.taken_out":
+            state.out[device] = {"by": event.actor, "at": event.at, **event.body}
+        else:
+            del state.out[device]
+        return
     if event.kind == "device.ready":
         state.devices[event.stream] = event.body
         state.absent.pop(event.stream, None)
@@ -355,6 +436,9 @@ _FOLDS = {
     "experiment": _experiment,
     "action": _action,
     "measurement": _measurement,
+    "lab": _lab,
+    "signal": _signal,
+    "suspender": _suspender,
     "device": _device,
     "loop": _loop,
     "brain": _brain,

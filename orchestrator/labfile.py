@@ -18,16 +18,24 @@ from drivers.host.spec import Bound
 from drivers.lab import LabFile, LimitEntry, shipped, shipped_names
 from drivers.protocol import ParameterSpec
 from orchestrator.errors import Refused
+from orchestrator.monitoring import Monitoring, bind_monitoring
+
+NOTHING_WATCHED = Monitoring()
 
 
 class Laboratory:
     """A lab file bound to installed drivers: what devices there are, what they declare, what the lab forbids."""
 
     def __init__(
-        self, file: LabFile, devices: Mapping[str, BoundDevice], limits: Mapping[str, Mapping[str, Bound]]
+        self,
+        file: LabFile,
+        devices: Mapping[str, BoundDevice],
+        limits: Mapping[str, Mapping[str, Bound]],
+        monitoring: Monitoring = NOTHING_WATCHED,
     ) -> None:
         self.file = file
         self.devices = devices
+        self.monitoring = monitoring
         self.limits = limits  # device -> "verb.argument" -> bound in the driver's unit
 
     def to_json(self) -> dict[str, Any]:
@@ -55,7 +63,7 @@ def read_lab(name: str, lab_file: Path | None) -> tuple[LabFile, Document | None
 
 
 def bind_lab(file: LabFile, document: Document | None = None, source: str = "") -> Laboratory:
-    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402); touches no device."""
+    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402, E403); touches no device."""
     try:
         devices = bind(file)
     except LabError as error:
@@ -73,9 +81,12 @@ def bind_lab(file: LabFile, document: Document | None = None, source: str = "") 
                 limits[name][key] = limit_in(limit, declared)
             except UnitError as error:
                 faults.append(_fault("E402", ("devices", name, "limits", key), str(error), document, source))
+    monitoring = bind_monitoring(
+        file, devices, lambda place, text: faults.append(_fault("E403", place, text, document, source))
+    )
     if faults:
         raise CampaignError(faults)
-    return Laboratory(file, devices, limits)
+    return Laboratory(file, devices, limits, monitoring)
 
 
 def limit_in(limit: LimitEntry, declared: ParameterSpec) -> Bound:

@@ -1,4 +1,4 @@
-"""The states of an experiment, an action and a campaign, and every passage between them, as data.
+"""The states of experiments, actions, campaigns, devices and the laboratory, and every passage between them, as data.
 
 What is not in a table cannot happen: `passage` raises with the story of the thing that tried.
 """
@@ -14,6 +14,7 @@ class Experiment(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     HELD = "held"
+    PAUSED = "paused"
     MEASURED = "measured"
     FAILED = "failed"
     REJECTED = "rejected"
@@ -38,6 +39,23 @@ class Campaign(StrEnum):
     FINISHED = "finished"
 
 
+class Lab(StrEnum):
+    OPEN = "open"
+    STOPPED = "stopped"
+
+
+class Service(StrEnum):
+    """Whether a device may be used: a person decides, whether it answers or not."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Suspender(StrEnum):
+    CLEAR = "clear"
+    TRIPPED = "tripped"
+
+
 Table = Mapping[tuple[StrEnum | None, str], StrEnum]
 
 E, A, C = Experiment, Action, Campaign
@@ -55,6 +73,14 @@ EXPERIMENT: Table = {
     (E.RUNNING, "experiment.held"): E.HELD,
     (E.HELD, "experiment.resumed"): E.RUNNING,
     (E.HELD, "experiment.cancelled"): E.CANCELLED,
+    (E.QUEUED, "experiment.rejected"): E.REJECTED,  # a rule of the laboratory refuses its first action
+    # What a person asks for one experiment is kept until its act in hand has ended.
+    **{(state, "experiment.asked"): state for state in (E.PROPOSED, E.QUEUED, E.RUNNING, E.HELD, E.PAUSED)},
+    (E.QUEUED, "experiment.paused"): E.PAUSED,
+    (E.RUNNING, "experiment.paused"): E.PAUSED,
+    (E.PAUSED, "experiment.queued"): E.QUEUED,
+    (E.PAUSED, "experiment.continued"): E.RUNNING,
+    (E.PAUSED, "experiment.cancelled"): E.CANCELLED,
 }
 
 ACTION: Table = {
@@ -64,6 +90,7 @@ ACTION: Table = {
     (A.INTENDED, "action.refused"): A.REFUSED,
     (A.INTENDED, "action.not_done"): A.NOT_DONE,
     (A.INTENDED, "action.doubted"): A.IN_DOUBT,
+    (A.INTENDED, "action.late"): A.INTENDED,
     (A.IN_DOUBT, "action.succeeded"): A.SUCCEEDED,
     (A.IN_DOUBT, "action.failed"): A.FAILED,
     (A.IN_DOUBT, "action.not_done"): A.NOT_DONE,
@@ -78,10 +105,28 @@ CAMPAIGN: Table = {
     (C.WAITING, "campaign.continued"): C.OPEN,
     (C.WAITING, "campaign.paused"): C.PAUSED,
     (C.WAITING, "campaign.ending"): C.ENDING,
+    (C.PAUSED, "campaign.paused"): C.PAUSED,  # soon, and then now
     (C.PAUSED, "campaign.continued"): C.OPEN,
     (C.PAUSED, "campaign.ending"): C.ENDING,
     (C.ENDING, "campaign.ending"): C.ENDING,  # aborted while the experiments in hand go on to their end
     (C.ENDING, "campaign.finished"): C.FINISHED,
+}
+
+LAB: Table = {
+    (Lab.OPEN, "lab.stopped"): Lab.STOPPED,
+    (Lab.STOPPED, "lab.stopped"): Lab.STOPPED,  # said again, by another person
+    (Lab.STOPPED, "lab.released"): Lab.OPEN,
+}
+
+SERVICE: Table = {
+    (Service.IN, "device.taken_out"): Service.OUT,
+    (Service.OUT, "device.taken_out"): Service.OUT,
+    (Service.OUT, "device.put_in"): Service.IN,
+}
+
+SUSPENDER: Table = {
+    (Suspender.CLEAR, "suspender.tripped"): Suspender.TRIPPED,
+    (Suspender.TRIPPED, "suspender.cleared"): Suspender.CLEAR,
 }
 
 OPEN_ACTIONS = frozenset({A.INTENDED, A.IN_DOUBT})

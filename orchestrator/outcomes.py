@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from campaigns.units import UnitError
 from drivers.protocol import Outcome, Reading
@@ -27,7 +28,8 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
             its = bound.of(state.experiments[action.experiment].loop)
             return list(_ended(action, fate, fate.outcome, its))
         case "not done":
-            return [Event(action.id, "action.not_done", {"reason": fate.reason}, actor=fate.by)]
+            halted = {"halted": True} if fate.halted else {}
+            return [Event(action.id, "action.not_done", {"reason": fate.reason, **halted}, actor=fate.by)]
         case "refused" if action.state == "intended":
             return [Event(action.id, "action.refused", {"reason": fate.reason}, actor=fate.by)]
         case "doubt" if action.state == "intended":
@@ -43,11 +45,25 @@ def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampai
         body |= {"record": outcome.record} if outcome.record else {}
         yield Event(action.id, "action.failed", body, actor=fate.by)
         return
-    kept = {"record": outcome.record} if outcome.record else {}
+    kept: dict[str, Any] = {"record": outcome.record} if outcome.record else {}
+    if readings := _watched(action, outcome, bound):
+        kept["readings"] = readings
     yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)
     step = bound.steps[action.step]
     for name, gift in step.gives.items():
         yield _measured(action, name, gift, outcome.readings.get(gift.reading), bound)
+
+
+def _watched(
+    action: ActionState, outcome: Outcome, bound: BoundCampaign
+) -> dict[str, tuple[float | None, str]]:
+    """Of the readings those that rules of the laboratory ask for: {name: (value, or None for no number, unit)}."""
+    declared = bound.laboratory.devices[action.device].spec.actions[action.verb].results
+    return {
+        name: (reading.value if math.isfinite(reading.value) else None, reading.unit or declared[name].unit)
+        for name, reading in outcome.readings.items()
+        if (action.device, name) in bound.laboratory.monitoring.logged and name in declared
+    }
 
 
 def _measured(

@@ -38,6 +38,7 @@ class Timetable:
         self, post: Callable[[Command], None], beat: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
         self._post = post
+        self._looks = {"heartbeat"}
         # Memory store: truth is in the log. A late timer fires once, however late; the default would drop it.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -69,12 +70,17 @@ class Timetable:
                 due = datetime.fromisoformat(current.at) + timedelta(seconds=timeout_s)
                 self._wake(phase_timer(current), DateTrigger(due))
 
+    def every(self, name: str, seconds: float, look: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Call `look` again and again: a signal is read. Nothing of it is a command."""
+        self._looks.add(name)
+        self._scheduler.add_job(look, IntervalTrigger(seconds=seconds), id=name, replace_existing=True)
+
     def _wake(self, name: str, trigger: CronTrigger | DateTrigger) -> None:
         self._scheduler.add_job(_nothing, trigger, id=name, replace_existing=True)
 
     def _submitted(self, event: JobSubmissionEvent) -> None:
         """Only the scheduler's own event knows the time a firing was due."""
-        if event.job_id == "heartbeat":
+        if event.job_id in self._looks:
             return
         for due in event.scheduled_run_times:
             key = f"{event.job_id}@{due.astimezone(UTC).isoformat()}"

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -42,8 +43,8 @@ class Host:
         }
         self.stopped = asyncio.Event()
         self.exit_code = 0
-        self._halted = False
-        self._n_halts = 0
+        self._halted: set[str] = set()  # devices that take no act before the next fence
+        self._n_halts: Counter[str] = Counter()
         self._falling = False  # it must end now, with devices halted, not when their acts have ended
         self._moving: set[str] = set()  # actions whose device has been touched and has not come to rest
         self._why: dict[str, str] = {}  # action -> why its end is not known
@@ -57,6 +58,7 @@ class Host:
             "act": self._act,
             "ask": self._ask,
             "testify": self._testify,
+            "sense": self._sense,
             "halt": self._halt,
             "ping": self._ping,
             "shutdown": self._shutdown,
@@ -138,7 +140,8 @@ class Host:
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
         named = [str(action) for action in request["open"]]
-        self._halted = False
+        still = {str(device) for device in request.get("halted", ())}
+        self._halted = still & set(self.devices)
         await self.journal.fence(epoch, (i for ids in (named, self._acts) for i in ids))
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
@@ -168,8 +171,8 @@ class Host:
         spec = self._declared(action)
         if spec is None:
             return {"refused": f"{self.spec.name} has no {action.device}.{action.verb}"}
-        if self._halted:
-            return {"refused": "the host is halted", "halted": True}
+        if action.device in self._halted:
+            return {"refused": f"{action.device} is halted", "halted": True}
         if (reason := beyond(action, spec, self.spec.devices[action.device])) is not None:
             return {"refused": reason}
         if (reason := self._unacceptable(action)) is not None:
@@ -185,10 +188,10 @@ class Host:
         return await asyncio.shield(task)
 
     async def _carry_out(self, action: Action, *, durable: bool) -> Reply:
-        device, n_halts = self.devices[action.device], self._n_halts
+        device, n_halts = self.devices[action.device], self._n_halts[action.device]
         try:
             await self.journal.begun(action.id, durable=durable)
-            if self._n_halts != n_halts:
+            if self._n_halts[action.device] != n_halts:
                 return self._endless(action.id, "halted before the device was touched")
             self._moving.add(action.id)
             limit = asyncio.timeout(action.deadline_s)
@@ -237,12 +240,19 @@ class Host:
             return {"testimony": unknown.model_dump(mode="json")}
 
     async def _halt(self, request: Mapping[str, Any]) -> Reply:
-        """Stop every device now. Acts in hand end as their devices say, or without an end: the engine will ask."""
-        self._halted = True
-        self._n_halts += 1
-        in_hand = sorted(self._acts)
-        await asyncio.gather(*(self._stop(name) for name in self.devices))
-        return {"halted": sorted(self.devices), "in_hand": in_hand}
+        """Stop devices now: all, or those named. Acts in hand end as their devices say, or without an end: the engine
+        will ask. Until the next fence that does not name them, these devices take no act.
+
+        `begun_s` of the reply is when the halt began, on the machine's monotonic clock.
+        """
+        begun_s = time.monotonic()
+        named = request.get("devices")
+        devices = [name for name in self.devices if named is None or name in named]
+        self._halted |= set(devices)
+        self._n_halts.update(devices)
+        in_hand = sorted(self._in_hand[name] for name in devices if name in self._in_hand)
+        await asyncio.gather(*(self._stop(name) for name in devices))
+        return {"halted": sorted(devices), "in_hand": in_hand, "begun_s": begun_s}
 
     async def _stop(self, name: str) -> None:
         """Halt one device; break its act off unless the act comes to an end of its own by it."""
@@ -253,6 +263,40 @@ class Host:
             await asyncio.wait([task], timeout=LEAVE_S)
             if action_id in self._moving:  # an act that waits for the disk moves nothing and is left to it
                 task.cancel()
+
+    async def _sense(self, request: Mapping[str, Any]) -> Reply:
+        """Read a sensor: a repeatable action that is no part of any experiment, and is not written down.
+
+        It passes the same doors as an act: fence, limits, halt, one thing at a time for a device. The reply has
+        `readings`, or `busy` (the device is acting; ask later), or `failed` with the reason.
+        """
+        try:
+            action = Action.model_validate(request["action"])
+        except ValidationError as error:
+            return {"failed": f"not an action: {error}"[:1000]}
+        if action.epoch != self.journal.epoch:
+            return {"busy": f"epoch {action.epoch} is fenced off by {self.journal.epoch}"}
+        spec = self._declared(action)
+        if spec is None or spec.repeat is not Repeat.REPEATABLE:
+            return {"failed": f"{action.device}.{action.verb} is no repeatable action of {self.spec.name}"}
+        if action.device in self._halted or action.device in self._in_hand:
+            return {"busy": self._in_hand.get(action.device, "halted")}
+        reason = beyond(action, spec, self.spec.devices[action.device]) or self._unacceptable(action)
+        if reason is not None:
+            return {"failed": reason}
+        self._in_hand[action.device] = action.id
+        try:
+            async with asyncio.timeout(action.deadline_s):
+                outcome = await self.devices[action.device].act(action)
+        except (Exception, SystemExit) as error:
+            log.exception("a sensor could not be read", device=action.device, action=action.verb)
+            return {"failed": f"driver {action.device}: {error!r}"[:1000]}
+        finally:
+            self._in_hand.pop(action.device, None)
+        if outcome.status == "failed":
+            return {"failed": outcome.reason or str(outcome.attribution)}
+        readings = {name: one.model_dump(mode="json") for name, one in outcome.readings.items()}
+        return {"readings": readings}
 
     async def _ping(self, request: Mapping[str, Any]) -> Reply:
         return {"pid": os.getpid(), "epoch": self.journal.epoch, "running": sorted(self._acts)}

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import backtest, drivers, inspect, run, tell
+from orchestrator.cli import backtest, drivers, inspect, rehearse, run, stop, tell
 
 app = typer.Typer(
     name="alquimia",
@@ -17,8 +17,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.register(app)
+stop.register(app)
 tell.register(app)
 inspect.register(app)
+rehearse.register(app)
 backtest.register(app)
 app.add_typer(drivers.app, name="drivers")
 

@@ -28,10 +28,12 @@ def rebuild(db: sqlite3.Connection, events: list[EventRecord]) -> None:
 
 def _experiment(db: sqlite3.Connection, event: EventRecord) -> None:
     state = event.kind.partition(".")[2]
+    if state == "asked":
+        return
     if state == "proposed":
         db.execute("INSERT INTO experiments VALUES (?, ?, 'proposed')", (event.stream, event.body["number"]))
     else:
-        state = {"started": "running", "resumed": "running"}.get(state, state)
+        state = {"started": "running", "resumed": "running", "continued": "running"}.get(state, state)
         db.execute("UPDATE experiments SET state = ? WHERE id = ?", (state, event.stream))
 
 
@@ -42,6 +44,8 @@ def _action(db: sqlite3.Connection, event: EventRecord) -> None:
             "INSERT INTO actions VALUES (?, ?, ?, ?, ?, 'intended', ?)",
             (event.stream, body["experiment"], body["device"], body["sample"], body["verb"], event.epoch),
         )
+        return
+    if kind == "late":
         return
     state = {"doubted": "in doubt", "not_done": "not done"}.get(kind, kind)
     db.execute("UPDATE actions SET state = ? WHERE id = ?", (state, event.stream))

@@ -39,6 +39,8 @@ class Hands:
         self.inquired: list[str] = []
         self.fenced: list[int] = []
         self.halts = 0
+        self.still: frozenset[str] = frozenset()
+        self.signals: dict[str, Any] = {}  # device -> what a look at it gives
         self.away = False
         self.gate: dict[str, asyncio.Event] = {}  # verb -> held until set
         self.act: Callable[[Action], Fate] = good
@@ -70,9 +72,15 @@ class Hands:
         if self.away:
             raise HostGone("unplugged")
 
-    async def halt(self) -> list[str]:
+    async def halt(self, devices: Any = None) -> list[str]:
         self.halts += 1
         return []
+
+    async def sense(self, action: Action) -> Mapping[str, Any]:
+        reply = self.signals[action.device]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
 
 class Planner:

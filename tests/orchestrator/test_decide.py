@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def test_the_walks_see_everything_that_can_happen() -> None:
         walk.run()
         seen |= {event.kind for event in walk.log.events}
         attributions |= {e.failure[0] for e in walk.state.experiments.values() if e.failure}
-    houses = ("campaign.", "experiment.", "action.", "measurement.", "phase.", "model.", "device.", "brain.")
+    houses = ("campaign.", "experiment.", "action.", "measurement.", "phase.", "model.", "device.", "brain.",
+                  "lab.", "suspender.")  # fmt: skip
     from orchestrator.events import KINDS
 
     assert {kind for kind in KINDS if kind.startswith(houses)} <= seen
@@ -82,6 +84,10 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         guard, "closed", lambda state, device, sample: "busy" if device in state.open_actions
         or any(a.sample == sample for a in state.open_actions.values()) or device in state.absent else None,
     ),
+    "a guard that does not see a stop": lambda m: m.setattr(guard, "standstill", lambda state: None),
+    "a guard that does not see a suspender": lambda m: m.setattr(guard, "closed", _blind(guard.closed, suspended={})),
+    "a guard that does not see what is out of use": lambda m: m.setattr(guard, "closed", _blind(guard.closed, out={})),
+    "a pause of one experiment that nobody hears": lambda m: m.setattr(decide, "_run_on", _unasked(decide._run_on)),
     "no limits": lambda m: (
         m.setattr(guard, "beyond", lambda *a: None), m.setattr(Space, "violations", lambda *a: []),
     ),
@@ -106,6 +112,14 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 def _deaf(run_on: Any) -> Any:
     return lambda experiment, state, bound_campaign, aborted: run_on(experiment, state, bound_campaign, False)
+
+
+def _blind(closed: Any, **what: Any) -> Any:
+    return lambda state, device, sample: closed(replace(state, **what), device, sample)
+
+
+def _unasked(run_on: Any) -> Any:
+    return lambda experiment, *more: run_on(replace(experiment, asked=""), *more)
 
 
 @pytest.mark.parametrize("what", BROKEN)

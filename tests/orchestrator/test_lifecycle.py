@@ -22,13 +22,14 @@ TABLES: dict[str, tuple[Table, type[StrEnum], frozenset[StrEnum]]] = {
 BY_MACHINE = {
     "experiment.queued", "experiment.rejected", "experiment.started", "experiment.measured", "experiment.failed",
     "experiment.resumed", "experiment.held", "experiment.cancelled", "action.succeeded", "action.failed",
-    "action.refused", "action.not_done", "action.doubted", "campaign.waiting", "campaign.ending",
-    "campaign.finished",
+    "action.refused", "action.not_done", "action.doubted", "action.late", "experiment.paused", "campaign.waiting",
+    "campaign.ending", "campaign.finished",
 }  # fmt: skip
 BY_PERSON = {
     "settle": {"action.succeeded", "action.not_done", "action.discarded"},
     "pause": {"campaign.paused"},
     "continue": {"campaign.continued"},
+    "continue --experiment": {"experiment.continued", "experiment.queued"},
     "abort": {"campaign.ending"},
 }
 
@@ -104,6 +105,7 @@ def test_every_exit_is_taken_by_a_machine_or_by_a_named_command(name: str) -> No
     for state, command in (
         (Action.IN_DOUBT, "settle"),
         (Campaign.PAUSED, "continue"),
+        (Experiment.PAUSED, "continue --experiment"),
         (Campaign.OPEN, "abort"),
     ):
         if state in states:
@@ -113,6 +115,31 @@ def test_every_exit_is_taken_by_a_machine_or_by_a_named_command(name: str) -> No
 @pytest.mark.parametrize("state", [s for s in Campaign if s is not Campaign.FINISHED])
 def test_a_campaign_can_be_aborted_from_everywhere(state: Campaign) -> None:
     assert passage(lifecycle.CAMPAIGN, state, "campaign.ending", of="it", story=[]) is Campaign.ENDING
+
+
+# Of the laboratory, its devices and its signals nothing is final: the one state rests, the other needs a way out.
+RESTS: dict[str, tuple[Table, StrEnum, StrEnum, str]] = {
+    "lab": (lifecycle.LAB, lifecycle.Lab.OPEN, lifecycle.Lab.STOPPED, "lab.released"),
+    "device": (lifecycle.SERVICE, lifecycle.Service.IN, lifecycle.Service.OUT, "device.put_in"),
+    "suspender": (
+        lifecycle.SUSPENDER,
+        lifecycle.Suspender.CLEAR,
+        lifecycle.Suspender.TRIPPED,
+        "suspender.cleared",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESTS)
+def test_what_stands_still_can_go_on_by_one_event_and_by_no_other(name: str) -> None:
+    table, rests, stands, way_out = RESTS[name]
+    assert {kind for (before, kind), after in table.items() if before is stands and after is rests} == {
+        way_out
+    }
+    for state, kind in itertools.product((rests, stands), KINDS):
+        if (state, kind) not in table:
+            with pytest.raises(IllegalPassage):
+                passage(table, state, kind, of=name, story=[])
 
 
 def test_an_event_of_an_unknown_kind_cannot_be_made() -> None:

@@ -134,7 +134,13 @@ class Walk:
     def _person(self) -> None:
         """Whoever can help where the machine waits. Nobody who could: it is stuck."""
         state = self.state
-        if state.absent:
+        if state.lab == "stopped":
+            self._command("release", note="all is well")
+        elif state.suspended:
+            self._clear(next(iter(state.suspended)))
+        elif state.out:
+            self._command("device", device=next(iter(state.out)), to="in", note="mended")
+        elif state.absent:
             self.turn([Event(device, "device.ready", {"driver": "d"}) for device in list(state.absent)])
         elif not self.may_begin:
             self.may_begin = True
@@ -143,6 +149,8 @@ class Walk:
             self._command("continue")
         elif state.doubts:
             self._settle(self.dice.choice(state.doubts).id)
+        elif paused := [e.id for e in state.live.values() if e.state is Experiment.PAUSED]:
+            self._command("continue", experiment=self.dice.choice(paused))
         else:
             told = {e.id: (str(e.state), e.actions) for e in state.live.values()}
             raise Stuck(f"campaign {state.campaign} ({state.reason}), live {told}")
@@ -150,9 +158,34 @@ class Walk:
     def _mischief(self) -> bool:
         """Something that nobody wished for. False where it could not happen now."""
         kind = self.dice.choice(
-            ("pause", "continue", "abort", "settle", "timer", "quiet", "crash", "away", "halt")
-        )
+            ("pause", "continue", "abort", "settle", "timer", "quiet", "crash", "away", "halt", "one", "stop",
+             "release", "device", "signal", "late")
+        )  # fmt: skip
         match kind:
+            case "one":
+                return self._one_experiment()
+            case "stop" | "release":
+                self._command(kind, note="so")
+            case "device":
+                name = self.dice.choice(self.bound.campaign.recipe).device
+                self._command("device", device=name, to=self.dice.choice(("in", "out")), note="so")
+            case "signal" if self.state.suspended:
+                self._clear(self.dice.choice(sorted(self.state.suspended)))
+            case "signal":
+                devices = self.dice.choice(([], [self.dice.choice(self.bound.campaign.recipe).device]))
+                body = {
+                    "signal": "o2",
+                    "value": 20.0,
+                    "unit": "ppm",
+                    "reason": "o2 is 20 ppm",
+                    "devices": devices,
+                }
+                self.turn([Event("suspender/o2", "suspender.tripped", body)])
+            case "late":
+                acts = [self.state.actions[name] for name in sorted(self.sent)]
+                if not (waited := [a.id for a in acts if a.state == "intended" and not a.late]):
+                    return False
+                self.turn([Event(self.dice.choice(waited), "action.late", {"reason": "slow"})])
             case "abort" if self.dice.random() > 0.1:
                 return False
             case "pause" | "continue" | "abort":
@@ -186,6 +219,20 @@ class Walk:
             return
         self.turn(events)
         assert obey(self.state, command) == [], "a command is obeyed twice"
+
+    def _one_experiment(self) -> bool:
+        """Something is asked for one experiment."""
+        if not self.state.live:
+            return False
+        what = self.dice.choice(("pause", "pause", "continue", "abort"))
+        if what == "abort" and self.dice.random() > 0.3:
+            return False
+        self._command(what, experiment=self.dice.choice(list(self.state.live)))
+        return True
+
+    def _clear(self, signal: str) -> None:
+        body = {"signal": signal, "value": 1.0, "unit": "ppm", "reason": "back"}
+        self.turn([Event(f"suspender/{signal}", "suspender.cleared", body)])
 
     def _settle(self, action: str) -> None:
         self._command("settle", action=action, verdict=self.dice.choice(VERDICTS), note="looked at it")
@@ -230,7 +277,8 @@ class Walk:
         if self.dice.random() < self.trouble:
             verdict = self.dice.choice(("doubt", "not done", "refused", "ended"))
         outcome = self._outcome(action.device) if verdict == "ended" else None
-        events = learn(Fate(action.id, verdict, "so it was", outcome), self.state, self.bound)
+        halted = verdict == "not done" and self.dice.random() < 0.5
+        events = learn(Fate(action.id, verdict, "so it was", outcome, halted=halted), self.state, self.bound)
         if any(e.body.get("attribution") == "busy" for e in events):
             self.resting.add(action.experiment)
         self.turn(events)
@@ -303,6 +351,13 @@ def check(event: Event, state: LabState, bound_campaign: BoundCampaign, *, may_b
             assert action.device != body["device"], f"two open actions on {action.device}"
             assert action.sample != body["sample"], f"two open actions on {action.sample}"
     assert body["device"] not in state.absent, "sent to a device that is absent"
+    assert body["device"] not in state.out, "sent to a device that is out of use"
+    assert state.lab == "open", "an action begun in a stopped laboratory"
+    for tripped in state.suspended.values():
+        assert tripped["devices"] and body["device"] not in tripped["devices"], (
+            "begun while a signal is out of band"
+        )
+    assert experiment.asked == "", "an action begun for an experiment that is to pause or to end"
     assert state.campaign in (CampaignState.OPEN, CampaignState.WAITING, CampaignState.ENDING)
     assert not state.aborted, "an action begun after the abort"
     assert body["step"] == experiment.step < len(campaign_of.recipe)
