@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,8 +62,8 @@ class ScpiSession:
             numbers = [float(part) for part in answer.split(",")]
         except ValueError:
             numbers = []
-        if len(numbers) != count:
-            reason = f"{self.resource} answers {command} with {answer[:200]!r}, wanted {count} numbers"
+        if len(numbers) != count or not all(map(math.isfinite, numbers)):
+            reason = f"{self.resource} answers {command} with {answer[:200]!r}, wanted {count} finite numbers"
             raise ActionFailed(Attribution.BAD_READING, reason)
         return numbers
 

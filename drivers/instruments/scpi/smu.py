@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -109,7 +110,7 @@ class SourceMeasureUnit(Instrument):
         s = self.settings
         self._visa = ScpiSession(s.resource, s.backend, timeout_s=s.timeout_s, termination=s.termination)
         self._identity = ""
-        self._halted = False
+        self._halted = asyncio.Event()
 
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
@@ -193,15 +194,16 @@ class SourceMeasureUnit(Instrument):
                 "give the address of the right instrument, or its pattern as 'expects'"
             )
         self.check_reality("SIMULATED" in self._identity.upper(), s.resource)
-        await self._visa.write("*CLS", ":OUTP OFF")
+        await self._visa.write("*CLS")
+        await self._off()
 
     async def disconnect(self) -> None:
         await self._visa.close()
 
     async def halt(self) -> None:
         """Output off; a measurement in hand ends as failed."""
-        self._halted = True
-        await self._visa.write(":OUTP OFF")
+        self._halted.set()
+        await self._off()
 
     async def make_safe(self) -> None:
         """The same as halt."""
@@ -211,36 +213,55 @@ class SourceMeasureUnit(Instrument):
         self, current: float, compliance: float, nplc: float, readings: int, settle: float, range_V: float
     ) -> Resistance:
         """Configure, source, read, switch off. Raises ActionFailed; LinkLost, and then the output may be on."""
-        self._halted = False
+        self._halted.clear()
         visa = self._visa
         await self.connect()  # after a broken connection it might be another instrument
-        takes_s = nplc / self.settings.line_Hz + settle
+        takes_s = nplc / self.settings.line_Hz
         by_range = f":SENS:VOLT:RANG {range_V:.6e}" if range_V else ":SENS:VOLT:RANG:AUTO ON"
         await visa.write(
             "*RST", "*CLS", ":SYST:RSEN ON", ":SOUR:FUNC CURR", ":SOUR:CURR:MODE FIX",
             f":SOUR:CURR:RANG {current:.6e}", ':SENS:FUNC "VOLT"', f":SENS:VOLT:PROT {compliance:.6e}", by_range,
-            f":SENS:VOLT:NPLC {nplc:g}", f":SOUR:DEL {settle:g}", ":FORM:ELEM VOLT,CURR,STAT",
+            f":SENS:VOLT:NPLC {nplc:g}", ":FORM:ELEM VOLT,CURR,STAT",
         )  # fmt: skip
         await self._refuse_errors("while it was set up")
         currents, voltages = [], []
         try:
             for k in range(readings):
-                if self._halted:
+                if self._halted.is_set():
                     raise ActionFailed(Attribution.INSTRUMENT, f"halted after {k} of {readings} readings")
                 sourced = current if k % 2 == 0 else -current
                 commands = [f":SOUR:CURR {sourced:.6e}"] + ([":OUTP ON"] if k == 0 else [])
                 await visa.write(*commands)
+                await self._settle(settle)
+                if self._halted.is_set():
+                    raise ActionFailed(Attribution.INSTRUMENT, f"halted after {k} of {readings} readings")
                 volt, ampere, status = await visa.numbers(":READ?", 3, takes_s)
                 self._check(sourced, volt, ampere, int(status), compliance)
                 currents.append(ampere)
                 voltages.append(volt)
         finally:
-            await visa.write(":OUTP OFF")
+            await self._off()
         await self._refuse_errors("while it measured")
         return delta(currents, voltages)
 
+    async def _off(self) -> None:
+        """Output off, and asked whether it is. Raises LinkLost, ActionFailed where it says that it is on."""
+        await self._visa.write(":OUTP OFF")
+        (on,) = await self._visa.numbers(":OUTP?", 1)
+        if on != 0:
+            raise ActionFailed(
+                Attribution.INSTRUMENT, f"{self.settings.resource}: the output does not go off"
+            )
+
+    async def _settle(self, seconds: float) -> None:
+        """Wait here and not in the instrument, so that a halt does not have to."""
+        try:
+            await asyncio.wait_for(self._halted.wait(), seconds)
+        except TimeoutError:
+            return
+
     def _check(self, sourced: float, volt: float, ampere: float, status: int, compliance: float) -> None:
-        if self._halted:
+        if self._halted.is_set():
             raise ActionFailed(Attribution.INSTRUMENT, "halted during a reading")
         if status & IN_COMPLIANCE:
             raise ActionFailed(

@@ -53,11 +53,11 @@ class SourceMeter:
 
     def _reset(self) -> None:
         self.output = self.four_wire = False
-        self.current_A, self.range_A, self.compliance_V, self.nplc, self.delay_s = 0.0, 1e-3, 21.0, 1.0, 0.0
+        self.current_A, self.range_A, self.compliance_V, self.nplc = 0.0, 1e-3, 21.0, 1.0
 
     def integration_s(self) -> float:
         """How long one reading takes."""
-        return (self.nplc / self.line_Hz + self.delay_s) / self.speed
+        return self.nplc / self.line_Hz / self.speed
 
     def obey(self, message: str) -> str | None:
         self.history.append(message)
@@ -99,7 +99,7 @@ class SourceMeter:
     def _number(self, head: str, argument: str) -> None:
         limits = {
             "SOUR:CURR": 1.05 * self.range_A, "SOUR:CURR:RANG": LARGEST_A, "SENS:VOLT:PROT": LARGEST_V,
-            "SENS:VOLT:RANG": LARGEST_V, "SENS:VOLT:NPLC": 10.0, "SOUR:DEL": 999.0,
+            "SENS:VOLT:RANG": LARGEST_V, "SENS:VOLT:NPLC": 10.0,
         }  # fmt: skip
         if head not in limits:
             return self._error('-113,"Undefined header"')
@@ -111,7 +111,7 @@ class SourceMeter:
             return self._error('-222,"Parameter data out of range"')
         names = {
             "SOUR:CURR": "current_A", "SOUR:CURR:RANG": "range_A", "SENS:VOLT:PROT": "compliance_V",
-            "SENS:VOLT:NPLC": "nplc", "SOUR:DEL": "delay_s",
+            "SENS:VOLT:NPLC": "nplc",
         }  # fmt: skip
         if head in names:
             setattr(self, names[head], value)
