@@ -16,7 +16,7 @@ from drivers.protocol import ActionSpec, Attribution, ParameterSpec, Repeat, Res
 
 OWN = ("action", "sample", "job")  # names that a template may use besides the parameters
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
-Path = Annotated[str, Field(pattern=r"^/(?!/)")]
+Path = Annotated[str, Field(pattern=r"^/([^/]|$)")]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Fault = Literal["infeasible", "busy", "logistics", "instrument"]
 BUSY: Mapping[str, Fault] = {"409": "busy", "423": "busy", "429": "busy"}
