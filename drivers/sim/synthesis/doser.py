@@ -16,7 +16,7 @@ from drivers.sim.synthesis.phases import System, read_system
 TAKES_S = 60.0  # per powder
 RELATIVE, GRAIN_G = 0.005, 0.0005  # sd of a dose: of its mass, and of the last grains
 BALANCE_G = 0.0001  # sd of a reading
-SAME = 0.05  # a line of the log and a request within this share (and 5 mg) are the same dose
+SAME, SAME_G = 0.05, 0.005  # a line of the log and a request within this share and grams are the same dose
 Share = Annotated[float, Field(gt=0)]
 
 
@@ -103,15 +103,17 @@ class Doser(ChemistryDevice):
 
     def _told(self, sample: str, masses: Mapping[str, float]) -> Testimony:
         log = self.bench.crucible(sample).doses
-        there = {f: [d.grams for d in log if d.precursor == f] for f in masses}
-        done = [f for f, m in masses.items() if any(abs(g - m) <= SAME * m + 0.005 for g in there[f])]
-        seen = ", ".join(f"{d.grams:.3f} g of {d.precursor}" for d in log) or "nothing"
-        if len(done) == len(masses):
-            total = sum(min(there[f], key=lambda g, m=m: abs(g - m)) for f, m in masses.items())
-            dosed = {"dosed": Reading(value=total, unit="g")}
-            return Testimony(verdict="done", readings=dosed, reason=f"the balance's log has {seen}")
-        verdict = "unknown" if any(there.values()) else "not done"
-        return Testimony(verdict=verdict, reason=f"the balance's log has {seen}")  # type: ignore[arg-type]
+        seen = "the balance's log has " + (
+            ", ".join(f"{d.grams:.3f} g of {d.precursor}" for d in log) or "nothing"
+        )
+        total, done, begun = 0.0, True, False
+        for formula, wanted in masses.items():
+            there = [d.grams for d in log if d.precursor == formula]
+            same = [g for g in there if abs(g - wanted) <= SAME * wanted + SAME_G]
+            total, done, begun = total + sum(same[:1]), done and bool(same), begun or bool(there)
+        if done:
+            return Testimony(verdict="done", readings={"dosed": Reading(value=total, unit="g")}, reason=seen)
+        return Testimony(verdict="unknown" if begun else "not done", reason=seen)
 
 
 def mixture_masses(system: System, mixture: Mapping[str, float], mass: float) -> dict[str, float]:

@@ -30,8 +30,8 @@ BACKGROUND = 8  # polynomials
 
 @dataclass(frozen=True)
 class Found:
-    """Weight fractions of the phases that were recognised, largest first, their standard uncertainties, and the share of
-    the net counts that none of them explains."""
+    """Weight fractions of the phases that were recognised, largest first, their standard uncertainties, and the share
+    of the net counts that none of them explains."""
 
     fractions: dict[str, float]
     sigmas: dict[str, float]

@@ -51,8 +51,8 @@ STEPS = 400  # at most, at one temperature
 
 @dataclass(frozen=True)
 class Powder:
-    """What is in a crucible: moles of atoms by formula; how well it is mixed, 0 to 1; what has reacted per atom since it
-    was last ground."""
+    """What is in a crucible: moles of atoms by formula; how well it is mixed, 0 to 1; what has reacted per atom since
+    it was last ground."""
 
     moles: Mapping[str, float]
     mixed: float = 0.0
