@@ -57,14 +57,20 @@ class VirtualClock:
 
     A working task that waits for something else than this clock (a lock, a peer, for ever) would stop time
     for everybody; after `patience_s` real seconds without a change it is no longer waited for.
+
+    Who sends acts to several devices from another process needs real time between one and the next, in which the
+    first would be over: before each jump, `settle_s` real seconds must pass without a change.
     """
 
-    def __init__(self, start_s: float = 0.0, *, turns: int = 3, patience_s: float = 0.1) -> None:
+    def __init__(
+        self, start_s: float = 0.0, *, turns: int = 3, patience_s: float = 0.1, settle_s: float = 0.0
+    ) -> None:
         if not math.isfinite(start_s):
             raise ValueError(f"a clock cannot start at {start_s!r}")
         self._now = start_s
         self._turns = turns
         self._patience_s = patience_s
+        self._settle_s = settle_s
         self._sleepers: list[tuple[float, int, asyncio.Future[None], asyncio.Task[object] | None]] = []
         self._working: set[asyncio.Task[object]] = set()
         self._awake: set[asyncio.Task[object]] = set()
@@ -133,9 +139,18 @@ class VirtualClock:
             asyncio.get_running_loop().call_soon(self._turn, self._turns, self._changes)
         elif left > 0:
             asyncio.get_running_loop().call_soon(self._turn, left - 1, seen)
+        elif self._settle_s > 0:
+            asyncio.get_running_loop().call_later(self._settle_s, self._settled, seen)
         else:
             self._turning = False
             self._jump()
+
+    def _settled(self, seen: int) -> None:
+        self._turning = False
+        if seen == self._changes and not self._awake:
+            self._jump()
+        else:
+            self._consider()
 
     def _lose_patience(self, seen: int) -> None:
         self._patience = None

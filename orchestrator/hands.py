@@ -277,6 +277,7 @@ def host_specs(laboratory: Laboratory, directory: Path, sockets: Path, *, linger
             socket=sockets / f"{host}.sock",
             directory=directory / "hosts" / host,
             clock=file.clock,
+            settle_s=file.settle_s,
             world=world,
             seed=0 if file.world is None else file.world.seed,
             linger_s=linger_s,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -101,15 +102,40 @@ async def conduct(
     """Run the campaign in the log at `path` until it ends or is stopped (Ctrl-C once, twice)."""
     with LogReader(path) as reader:
         reality = reader.reality
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory((path.parent / "engine.log").open("a", buffering=1)),
-    )
+    with (path.parent / "engine.log").open("a", buffering=1) as log:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.WriteLoggerFactory(log),
+        )
+        try:
+            return await _conducted(
+                path,
+                reality,
+                armed,
+                wait_for_people=wait_for_people,
+                linger_s=linger_s,
+                watch=watch,
+                tell=tell,
+            )
+        finally:
+            structlog.reset_defaults()
+
+
+async def _conducted(
+    path: Path,
+    reality: Literal["simulated", "real"],
+    armed: str | None,
+    *,
+    wait_for_people: bool,
+    linger_s: float,
+    watch: Callable[[LabState], None] | None,
+    tell: Callable[[str], None],
+) -> Ended:
     store = SqliteLog(path, reality=reality)
     try:
         state = fold(store.events())

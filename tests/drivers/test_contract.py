@@ -30,6 +30,7 @@ CASES = (
     Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
     Case("labeler.emt"),
     Case("sim.colour_mixer"),
+    Case("sim.stand_in", settings={"driver": "sim.colour_mixer"}),
 )
 # The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
 # perovskites know only the compounds of their table, and no other text, and a mixture has a sum:

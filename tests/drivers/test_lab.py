@@ -65,6 +65,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "simulated/composite_film",
         "simulated/instant",
         "simulated/perovskite_film",
+        "simulated/solid_state",
         "simulated/thin_film",
     )
     assert shipped("simulated/nowhere") is None

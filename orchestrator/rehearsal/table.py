@@ -1,0 +1,52 @@
+"""What is said about a rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.binding import BoundCampaign
+from orchestrator.rehearsal.play import Played
+from orchestrator.report.wording import duration
+
+WHAT = {
+    "instrument": "a device stops with an error before it has done anything",
+    "infeasible": "a recipe turns out not to work",
+    "busy": "somebody else has the device",
+    "not_a_number": "every reading of an act is NaN",
+    "out_of_range": "every reading lies far beyond its bounds",
+}
+
+
+def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[str]) -> Iterator[str]:
+    """Duration, use of devices, refusals, and a line for each kind of fault."""
+    plain, *faulty = played
+    name, lab = bound.campaign.name, bound.laboratory.file
+    yield f"{name} in {lab.name!r}: {_ended(plain)}, {duration(plain.duration_s)} of laboratory time"
+    if stand_ins:
+        yield f"stand-ins, whose readings mean nothing: {', '.join(stand_ins)}"
+    yield ""
+    yield f"{'device':<20} {'acts':>6} {'busy':>12} {'of the time':>12}"
+    for use in sorted(plain.use, key=lambda use: -use.share):
+        yield f"{use.device:<20} {use.acts:>6} {duration(use.busy_s):>12} {use.share:>11.0%} "
+    idle = sorted(set(bound.laboratory.devices) - {use.device for use in plain.use})
+    if idle:
+        yield f"never used: {', '.join(idle)}"
+    for reason, n in plain.refused.items():
+        yield f"refused by the guard, {n} times: {reason}"
+    if faulty:
+        yield ""
+        head = f"{'fault':<14} {'measured':>9} {'failed':>7} {'time':>12}"
+        yield f"{head}  what comes of it, at {faulty[0].rate:.0%} of acts"
+    for each in faulty:
+        yield (
+            f"{each.fault:<14} {each.measured:>9} {each.failed:>7} {duration(each.duration_s):>12}  "
+            f"{WHAT.get(each.fault, each.fault)}: {_ended(each)}"
+        )
+
+
+def _ended(played: Played) -> str:
+    if played.finished:
+        return f"ends with {played.measured} measured, {played.failed} failed ({played.reason})"
+    if played.doubts:
+        return f"stops after {played.measured} with acts in doubt, which a person must settle"
+    return f"stops after {played.measured} measured, {played.failed} failed ({played.reason or 'no reason given'})"
