@@ -9,6 +9,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from orchestrator.errors import Refused
 from orchestrator.lab import LabState, fold
+from orchestrator.lifecycle import Lab
 from orchestrator.log.sqlite import LogReader
 from orchestrator.records import (
     ActionRecord,
@@ -22,6 +23,7 @@ from orchestrator.records import (
     ProposalRecord,
     Records,
 )
+from orchestrator.waits import late, waits
 
 
 def read_records(path: Path) -> Records:
@@ -78,6 +80,9 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
             )
             for loop in campaign.loops
         ],
+        stopped=state.lab is Lab.STOPPED,
+        waits=waits(state, campaign),
+        late=late(state),
     )
 
 

@@ -95,6 +95,24 @@ def bind_monitoring(
     return Monitoring(tuple(sources), tuple(rules), tuple(bands))
 
 
+def unbound_rules(file: LabFile) -> list[Rule]:
+    """The rules of a file that was bound before, to be read without its drivers: a bare number compares as it came."""
+    rules = []
+    for entry in file.rules:
+        when: list[Condition] = []
+        for text in entry.conditions:
+            if (hand := IN_HAND.fullmatch(text)) is not None:
+                when.append(InHand(file.members(hand["device"]), hand["verb"], " ".join(text.split())))
+            elif (match := COMPARISON.fullmatch(text)) is not None:
+                when.append(Comparison(match["signal"], match["sense"], *parse_quantity(match["bound"])))
+        match = FORBIDDEN.fullmatch(entry.forbid)
+        assert match is not None
+        verb = None if match["verb"] == "*" else match["verb"]
+        how = (entry.then == "refuse", entry.unknown == "forbid", entry.why)
+        rules.append(Rule(tuple(when), file.members(match["device"]), verb, dict(entry.arguments), *how))
+    return rules
+
+
 def _place(file: LabFile, signal: str) -> Where:
     """Where the source of a signal stands."""
     if signal in file.signals:

@@ -181,7 +181,8 @@ class DiagnosisRecord:
 class Records:
     """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory.
 
-    Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others.
+    Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others. `stopped`: the
+    laboratory is; `waits` say why actions do not begin, `late` which take longer than usual.
     """
 
     campaign: Campaign
@@ -199,3 +200,6 @@ class Records:
     gates: Sequence[GateRecord] = ()
     diagnoses: Sequence[DiagnosisRecord] = ()
     loops: Sequence[LoopRecord] = ()
+    stopped: bool = False
+    waits: Sequence[str] = ()
+    late: Sequence[str] = ()

@@ -44,6 +44,9 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
                        and those that came out on or below it; null otherwise
     loops              [{name, learns, planned, proposed, measured, failed, open, phase, ended}]: loops beside the main
                        one; all else is about the main loop but actions, doubts and running
+    stopped            true while the laboratory is stopped
+    waits              why actions do not begin, a sentence each: stop, suspenders, devices out of use, pauses, rules
+    late               actions that are in hand for longer than they usually take, a sentence each
 """
 
 from __future__ import annotations
@@ -146,6 +149,9 @@ def summarise(records: Records) -> dict[str, Any]:
         "cost": _cost(records),
         "hull": _hull(records),
         "loops": [_loop(loop, records) for loop in records.loops],
+        "stopped": records.stopped,
+        "waits": list(records.waits),
+        "late": list(records.late),
     }
 
 

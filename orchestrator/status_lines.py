@@ -40,6 +40,8 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     budget = summary["lab_budget_s"]
     spent = duration(summary["lab_elapsed_s"])
     found.append(("lab time", f"{spent} of {duration(budget)}" if budget is not None else spent))
+    found.extend(("WAITS", text) for text in summary["waits"])
+    found.extend(("LATE", text) for text in summary["late"])
     found.extend(("running", f"{a['device']}.{a['verb']}") for a in summary["running"])
     found.extend(
         ("IN DOUBT", f"{a['device']}.{a['verb']} ({a['action']}) {a['reason']}".rstrip())

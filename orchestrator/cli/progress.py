@@ -24,6 +24,7 @@ from campaigns.campaign import Campaign
 from orchestrator import standing
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.waits import late, waits
 
 _MARKS = {"pareto": "on the front", "hull": "a new stable phase"}
 EVERY_S = 0.2  # a terminal is redrawn no more often than this
@@ -52,6 +53,7 @@ class Lines:
         self._phases = 0
         self._doubts: set[str] = set()
         self._status = ""
+        self._waits: list[str] = []
 
     def __enter__(self) -> Lines:
         return self
@@ -80,10 +82,22 @@ class Lines:
             if action.id not in self._doubts:
                 self._doubts.add(action.id)
                 self.tell(f"DOUBT {action.id}: {action.reason}; see `alquimia doubts`")
+        self._tell_waits(state)
         status = str(state.campaign)
         if status != self._status and status not in ("open", "None"):
             self.tell(f"campaign {status}: {state.reason}")
         self._status = status
+
+    def _tell_waits(self, state: LabState) -> None:
+        """Why nothing begins, and what takes long: once each, and when it is over."""
+        held = waits(state, self._known(state))
+        now = [f"WAITS {text}" for text in held] + [f"LATE {text}" for text in late(state)]
+        for text in now:
+            if text not in self._waits:
+                self.tell(text)
+        if self._waits and not now:
+            self.tell("goes on")
+        self._waits = now
 
     def _known(self, state: LabState) -> Campaign:
         """The campaign, read once from the first event; what was there before this run is not told anew."""
@@ -184,6 +198,8 @@ class Screen(Lines):
             found = f"{sum(standing.is_hit(e, campaign) for e in self._measured)} new stable phases"
         if campaign.goal == "pareto":
             found = f"front of {len(standing.front_of(self._measured, campaign))}"
+        if held := waits(state, campaign):
+            acts = f"{acts if state.open_actions else 'nothing'}   waits: {held[0]}"
         text = f"mode {mode}   best {found}   lab time {state.lab_elapsed_s / 3600:.2f} h"
         self._live.update(
             Group(self._bar, Text(text, no_wrap=True), Text(f"now  {acts}", no_wrap=True)), refresh=True

@@ -1,0 +1,61 @@
+"""Why a campaign waits, and what takes long, in a line each: what status and progress show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.campaign import Campaign, Step
+from drivers.lab import LabFile
+from orchestrator.interlocks import forbidden
+from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lifecycle import Experiment, Lab
+from orchestrator.monitoring import unbound_rules
+
+
+def waits(state: LabState, campaign: Campaign) -> list[str]:
+    """Everything that keeps actions from beginning and that the log knows of; empty where nothing does."""
+    return list(_standstill(state)) + list(_ruled(state, campaign))
+
+
+def late(state: LabState) -> list[str]:
+    """Actions in hand for longer than they usually take."""
+    return [
+        f"{a.id}: {a.device}.{a.verb} is in hand for more than {a.late_s or a.deadline_s / 2:g} s"
+        for a in state.open_actions.values()
+        if a.late and a.state == "intended"
+    ]
+
+
+def _standstill(state: LabState) -> Iterator[str]:
+    if state.lab is Lab.STOPPED:
+        yield f"the laboratory is stopped ({state.stopped['reason']}); `alquimia release` lets it go on"
+    for tripped in state.suspended.values():
+        about = f" ({', '.join(tripped['devices'])} only)" if tripped["devices"] else ""
+        yield f"suspended{about}: {tripped['reason']}"
+    for device, said in state.out.items():
+        yield f"{device} is out of use ({said['reason']}); `alquimia device {device} --in` puts it back"
+    paused = [e.id for e in state.live.values() if e.state is Experiment.PAUSED]
+    if paused:
+        yield f"paused: {', '.join(paused)}; `alquimia continue --experiment ID` lets one go on"
+
+
+def _ruled(state: LabState, campaign: Campaign) -> Iterator[str]:
+    """Rules that forbid what is next of an experiment. Of arguments nothing is known here: such a rule is left out."""
+    if not state.opened.get("lab", {}).get("rules"):
+        return
+    file = LabFile.model_validate(dict(state.opened["lab"]))
+    rules = [rule for rule in unbound_rules(file) if not rule.arguments]
+    loops = {loop.name: loop.recipe for loop in campaign.loops}
+    for experiment in state.live.values():
+        step = _next(experiment, loops.get(experiment.loop, campaign.recipe), state)
+        members = () if step is None else file.members(step.device)
+        found = [forbidden(rules, state, device, step.verb, {}) for device in members] if step else []
+        if found and all(found) and (first := found[0]) is not None and step is not None:
+            yield f"{experiment.id}: {step.device}.{step.verb} is forbidden while {first.reason}"
+
+
+def _next(experiment: ExperimentState, recipe: tuple[Step, ...], state: LabState) -> Step | None:
+    if experiment.state not in (Experiment.QUEUED, Experiment.RUNNING) or experiment.step >= len(recipe):
+        return None
+    acting = experiment.actions and state.actions[experiment.actions[-1]].open
+    return None if acting else recipe[experiment.step]
