@@ -26,7 +26,7 @@ class Recorder:
         self._began = time.monotonic()
         self._n_connections = 0
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; the port."""
@@ -39,8 +39,8 @@ class Recorder:
         if server is None:
             return
         server.close()
-        for task in list(self._serving):
-            task.cancel()
+        for writer in list(self._serving.values()):
+            writer.close()  # its connection then ends by itself
         await asyncio.gather(*self._serving, return_exceptions=True)
         self._writer.close()
 
@@ -50,7 +50,7 @@ class Recorder:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         me = asyncio.current_task()
         assert me is not None
-        self._serving.add(me)
+        self._serving[me] = writer
         self._n_connections += 1
         number, note = self._n_connections, "by the driver"
         self._add(number, "opened")
@@ -60,7 +60,7 @@ class Recorder:
         except (OSError, TimeoutError) as error:
             self._add(number, "closed", note=f"{BY_DEVICE}: no connection: {error}")
             writer.close()
-            self._serving.discard(me)
+            self._serving.pop(me, None)
             return
         ways = [
             asyncio.create_task(self._pass_on(number, "to device", reader, to_device)),
@@ -77,7 +77,7 @@ class Recorder:
             for end in (writer, to_device):
                 end.close()
             self._add(number, "closed", note=note)
-            self._serving.discard(me)
+            self._serving.pop(me, None)
 
     async def _pass_on(
         self, number: int, what: What, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -9,6 +9,7 @@ from drivers.instruments.wire.capture import BY_DEVICE, Capture, Entry
 from drivers.instruments.wire.dialects import DIALECTS
 
 CHUNK = 65536
+LEAVE_S = 0.2
 AROUND = 16  # bytes shown on each side of a difference
 
 
@@ -49,7 +50,7 @@ class Replayer:
         self._n_opened = 0
         self._n_ended = 0
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.differences: list[Difference] = []
         self.finished = asyncio.Event()
 
@@ -64,8 +65,12 @@ class Replayer:
         if server is None:
             return
         server.close()
-        for task in list(self._serving):
-            task.cancel()
+        if self._serving:
+            await asyncio.wait(
+                list(self._serving), timeout=LEAVE_S
+            )  # what the drivers sent last is still compared
+        for writer in list(self._serving.values()):
+            writer.close()
         await asyncio.gather(*self._serving, return_exceptions=True)
         for number in range(self._n_opened, len(self._scripts)):
             line = self._scripts[number][0].line
@@ -78,7 +83,7 @@ class Replayer:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         me = asyncio.current_task()
         assert me is not None
-        self._serving.add(me)
+        self._serving[me] = writer
         self._n_opened += 1
         number = self._n_opened
         try:
@@ -92,7 +97,7 @@ class Replayer:
             return
         finally:
             writer.close()
-            self._serving.discard(me)
+            self._serving.pop(me, None)
             self._n_ended += 1
             if self._n_ended >= len(self._scripts):
                 self.finished.set()
