@@ -28,8 +28,8 @@ class Arm(SynthesisDevice):
 
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
-        """Places are the rack and the stations of the settings."""
-        return with_choices(super().describe(settings), "be_at", "place", (RACK, *settings.stations))
+        """Places are the stations of the settings, and the rack."""
+        return with_choices(super().describe(settings), "be_at", "place", (*settings.stations, RACK))
 
     @action(Repeat.TESTABLE, takes_s=TAKES_S)
     async def be_at(self, sample: str, action: Action, place: str) -> None:

@@ -23,7 +23,7 @@ STRAINS = np.linspace(-0.01, 0.01, 21)  # real lattices against calculated ones,
 MOST = 6  # phases
 DETECTED = 0.02  # weight fraction
 GAIN = 0.02  # of what is unexplained, that a further phase must explain
-UNEXPLAINED = 0.2  # share of the net counts above which the pattern holds something unknown
+UNEXPLAINED = 0.27  # share of the net counts above which the pattern holds something unknown
 SYSTEMATIC = 0.05  # relative uncertainty of an amount from texture, that the fit does not see
 BACKGROUND = 8  # polynomials
 

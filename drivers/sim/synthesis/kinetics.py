@@ -14,8 +14,8 @@ the powder was last ground (Jander: the product lies between the reactants). A d
 
 The constants are typical values, fixed before any planner was tried on the laboratory:
     GAMMA     0.08 J/m^2: 0.3-1 J/m^2 of oxide interfaces, lowered by wetting (nucleation where grains touch). Of 0.12,
-              0.10, 0.08 and 0.06 the one with which the share of targets that any recipe makes (20 of 33) is nearest
-              the A-Lab's 36 of 57. Steps below some 30 meV per atom are then slow; the A-Lab names 50
+              0.10, 0.08 and 0.06 the one with which the share of stable ternary phases that any recipe makes (20 of 33)
+              is nearest the A-Lab's 36 of 57. Steps below some 30 meV per atom are then slow; the A-Lab names 50
     Q         eV: 0.9 Li, 1.0 Na (alkali diffusion in oxides), 1.2 Cl, 1.4 P, 1.5 Fe and Mn, 2.0 Y (rare earths are the
               slowest: their manganites want 1000 degC and more)
     ATTEMPTS  1000 /s: micron grains of Fe and Mn oxides that are driven hard react within hours at 700 degC
