@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from campaigns.units import UnitError
-from orchestrator.affine import Affine
+from campaigns.units import UnitError, convert
 from orchestrator.lab import LabState
 
 _SENSES = {
@@ -21,22 +19,23 @@ _SENSES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """`signal sense bound unit`, as in furnace.temperature > 400 degC."""
+    """`signal sense bound unit`, as in furnace.temperature > 400 degC. '' is a number without dimension; None compares
+    in whatever unit the value has."""
 
     signal: str
     sense: str
     bound: float
-    unit: str
+    unit: str | None
 
     def __str__(self) -> str:
-        return f"{self.signal} {self.sense} {self.bound:g} {self.unit}".rstrip()
+        return f"{self.signal} {self.sense} {self.bound:g} {self.unit or ''}".rstrip()
 
     def of(self, value: float | None, unit: str) -> bool | None:
         """Whether it holds of a value in `unit`; None where the value is not known or of another dimension."""
         if value is None:
             return None
         try:
-            return _SENSES[self.sense](_between(unit, self.unit)(value), self.bound)
+            return _SENSES[self.sense](in_unit(value, unit, self.unit), self.bound)
         except UnitError:
             return None
 
@@ -152,6 +151,6 @@ def _said(condition: Condition, state: LabState) -> str:
     return f"{condition} (it is {known.value:g} {known.unit})".replace(" )", ")")
 
 
-@lru_cache(maxsize=1024)
-def _between(unit: str, to: str) -> Affine:
-    return Affine.between(unit, to) if to else Affine()
+def in_unit(value: float, unit: str, to: str | None) -> float:
+    """`value` in another unit. Raises UnitError where the dimensions differ; here '' is a dimension as any other."""
+    return value if to is None or unit == to else convert(value, unit, to)

@@ -104,7 +104,8 @@ def unbound_rules(file: LabFile) -> list[Rule]:
             if (hand := IN_HAND.fullmatch(text)) is not None:
                 when.append(InHand(file.members(hand["device"]), hand["verb"], " ".join(text.split())))
             elif (match := COMPARISON.fullmatch(text)) is not None:
-                when.append(Comparison(match["signal"], match["sense"], *parse_quantity(match["bound"])))
+                bound, unit = parse_quantity(match["bound"])
+                when.append(Comparison(match["signal"], match["sense"], bound, unit or None))
         match = FORBIDDEN.fullmatch(entry.forbid)
         assert match is not None
         verb = None if match["verb"] == "*" else match["verb"]

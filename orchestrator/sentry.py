@@ -12,9 +12,8 @@ from typing import Any
 
 from campaigns.units import UnitError
 from drivers.protocol import Reading
-from orchestrator.affine import Affine
 from orchestrator.events import Event
-from orchestrator.interlocks import changes_sides
+from orchestrator.interlocks import changes_sides, in_unit
 from orchestrator.lab import LabState
 from orchestrator.monitoring import Monitoring, Source, Suspender
 
@@ -93,7 +92,7 @@ def _out_of_band(seen: Seen, suspender: Suspender) -> tuple[float | None, str]:
     if seen.value is None:
         return None, f"{seen.signal} is not known: {seen.reason}"
     try:
-        value = Affine.between(seen.unit, suspender.unit)(seen.value)
+        value = in_unit(seen.value, seen.unit, suspender.unit)
     except UnitError as error:
         return None, f"{seen.signal} is not known: {error}"
     if suspender.low <= value <= suspender.high:
