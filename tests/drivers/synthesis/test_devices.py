@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from drivers.errors import LabError, SettingsError
 from drivers.sim import world
 from drivers.sim.synthesis.doser import Doser, mixture_masses
 from drivers.sim.synthesis.furnace import COOLING_K_PER_S, HANDLING_S, BoxFurnace
-from drivers.sim.synthesis.kinetics import ROOM_K, ramp_s
+from drivers.sim.synthesis.kinetics import ROOM_K, heated, ramp_s
 from drivers.sim.synthesis.phases import System
 from tests.drivers.laboratory import lab_file, request
 from tests.drivers.synthesis.laboratory import DRIVERS, MIXTURES, MODEL, SolidCase, SolidLab
@@ -183,20 +184,22 @@ async def test_faults_come_on_order(phosphates: Path, tmp_path: Path) -> None:
     assert len(nan.world.facts) == 1
 
 
-async def test_the_event_loop_goes_on_while_chemistry_is_computed(phosphates: Path, tmp_path: Path) -> None:
+async def test_the_event_loop_goes_on_while_chemistry_is_computed(
+    phosphates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*args: Any) -> Any:
+        time.sleep(0.3)
+        return heated(*args)
+
+    monkeypatch.setattr("drivers.sim.synthesis.furnace.heated", slowly)
     lab = SolidLab(tmp_path, phosphates)
+    await lab.do("doser", "dose", precursor="Fe2O3", mass=1.0)
+    firing = asyncio.create_task(lab.do("furnace_1", "heat", temperature=900.0, hold=0.0))
     turns = 0
-
-    async def watch() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0.001)
-            turns += 1
-
-    watching = asyncio.create_task(watch())
-    await lab.make(mixture="phosphate", target="Li3PO4")
-    watching.cancel()
-    assert turns > 20
+    while not firing.done():
+        await asyncio.sleep(0.002)
+        turns += 1
+    assert turns > 30
 
 
 def test_settings_that_describe_no_device_are_refused(phosphates: Path, tmp_path: Path) -> None:
