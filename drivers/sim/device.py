@@ -6,34 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from drivers.driver import Action, ActionFailed, Attribution, Driver, LabContext, Reading
 from drivers.errors import SettingsError
-from drivers.protocol import ResultSpec
+from drivers.sim import faults
+from drivers.sim.faults import Faults
 from drivers.sim.randomness import chance
 
-Rate = Field(default=0.0, ge=0, le=1)
 Effect = Mapping[str, Any] | None
-
-
-class Faults(BaseModel):
-    """How often, per action, things go wrong (0 to 1). An action's fate is fixed by the seed and its id."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    instrument: float = Rate  # the device fails before it has done anything
-    infeasible: float = Rate  # the recipe turns out not to work, before anything is done
-    busy: float = Rate  # somebody else has the device
-    not_a_number: float = Rate  # done, and every reading is NaN
-    out_of_range: float = Rate  # done, and every reading lies far beyond its declared bounds
-
-
-_BEFORE = {
-    "instrument": (Attribution.INSTRUMENT, "it stopped with an error before it had done anything"),
-    "infeasible": (Attribution.INFEASIBLE, "the recipe does not work"),
-    "busy": (Attribution.BUSY, "somebody else is using it"),
-}
 
 
 class SimulatedDevice(Driver):
@@ -58,6 +39,7 @@ class SimulatedDevice(Driver):
         if self.needs_world and lab.world is None:
             raise SettingsError(f"{name} simulates part of a world and its laboratory has none")
         self._in_hand: tuple[Action, asyncio.Task[Any] | None] | None = None
+        self._drifted: dict[str, int] = {}  # action -> which of the drifting acts it was
         self._halting = False
 
     async def work(self, action: Action, seconds: float, effect: Callable[[float], Effect]) -> None:
@@ -69,13 +51,19 @@ class SimulatedDevice(Driver):
         """
         if self._in_hand is not None:
             raise ActionFailed(Attribution.BUSY, f"{self.name} is busy with {self._in_hand[0].id}")
-        self._roll_faults(action)
+        before = faults.fate(self.settings.faults, faults.BEFORE, self._chance(action, "fault"))
+        if before is not None:
+            told = faults.BEFORE[before]
+            raise ActionFailed(told.attribution, f"{self.name}: {told.reason} (simulated)")
+        meanwhile = faults.fate(self.settings.faults, faults.WHILE, self._chance(action, "meanwhile"))
         began_s = self.lab.clock.now()
         self._in_hand = (action, asyncio.current_task())
         self._halting = False
         try:
+            if meanwhile == "hang":
+                await asyncio.Event().wait()
             if seconds:
-                await self.lab.clock.sleep(seconds)
+                await self.lab.clock.sleep(seconds * (faults.LATE if meanwhile == "late" else 1.0))
             await self._dawdle()
         except asyncio.CancelledError:
             elapsed_s = min(self.lab.clock.now() - began_s, seconds)
@@ -102,25 +90,16 @@ class SimulatedDevice(Driver):
     ) -> dict[str, Reading]:
         """(value, sigma) by name as readings, unless this action's fate is to be misread."""
         results = self.spec.actions[action.verb].results
-        fate = self._chance(action, "misreading").random()
-        faults = self.settings.faults
-        readings = {}
-        for name, (value, sigma) in measured.items():
-            shown = value
-            if fate < faults.not_a_number:
-                shown = float("nan")
-            elif fate < faults.not_a_number + faults.out_of_range:
-                shown = _beyond(results[name])
-            readings[name] = Reading(value=shown, unit=results[name].unit, sigma=sigma)
-        return readings
-
-    def _roll_faults(self, action: Action) -> None:
-        fate = self._chance(action, "fault").random()
-        for kind, (attribution, reason) in _BEFORE.items():
-            rate = getattr(self.settings.faults, kind)
-            if fate < rate:
-                raise ActionFailed(attribution, f"{self.name}: {reason} (simulated)")
-            fate -= rate
+        readings = {
+            name: Reading(value=value, unit=results[name].unit, sigma=sigma)
+            for name, (value, sigma) in measured.items()
+        }
+        fault = faults.fate(self.settings.faults, faults.MISREADINGS, self._chance(action, "misreading"))
+        if fault is None:
+            return readings
+        if fault == "drift":
+            self._drifted.setdefault(action.id, len(self._drifted) + 1)
+        return faults.misread(fault, readings, results, self._drifted.get(action.id, 0))
 
     def _happen(self, action: Action, effect: Effect) -> None:
         if effect is not None and self.lab.world is not None:
@@ -133,12 +112,3 @@ class SimulatedDevice(Driver):
     async def _dawdle(self) -> None:
         if self.settings.dawdle_s:
             await asyncio.sleep(self.settings.dawdle_s)
-
-
-def _beyond(result: ResultSpec) -> float:
-    """A value that the declared bounds do not allow, or an absurd one where there are none."""
-    if result.at_most is not None:
-        return result.at_most + 10 * (abs(result.at_most) + 1)
-    if result.at_least is not None:
-        return result.at_least - 10 * (abs(result.at_least) + 1)
-    return 1e30

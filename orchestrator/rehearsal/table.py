@@ -12,8 +12,16 @@ WHAT = {
     "instrument": "a device stops with an error before it has done anything",
     "infeasible": "a recipe turns out not to work",
     "busy": "somebody else has the device",
+    "dropped_sample": "the sample is lost on the way",
+    "jammed_door": "nothing gets into the device",
+    "late": "an act takes three times as long",
     "not_a_number": "every reading of an act is NaN",
     "out_of_range": "every reading lies far beyond its bounds",
+    "garbled": "an answer in which the readings are not",
+    "doubled": "each value is twice what it should be",
+    "swapped": "two readings in each other's place",
+    "wrong_unit": "readings in a unit of another dimension",
+    "drift": "readings a little off, ever more",
 }
 
 
