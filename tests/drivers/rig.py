@@ -1,7 +1,7 @@
 """A device that tests hold in their hands, and the hosts around it: in this process, or as real ones.
 
 The rig is steered by files in its `bench` directory, so that a test steers one in another process just so:
-`hold` keeps every act where it is until the file is gone, `break` makes it raise, `verdict` is what it testifies
+`hold` keeps every act where it is until the file is gone, `block` the whole host with it, `break` makes it raise, `verdict` is what it testifies
 (`truth`: by the facts).
 What physically happened is in `facts`, one line an act, halt or make-safe.
 """
@@ -58,6 +58,8 @@ class Rig(Driver):
 
     async def _do(self, action: Action, x: float) -> dict[str, Reading]:
         self.note(action.id)
+        while (self.bench / "block").exists():
+            time.sleep(0.01)
         while (self.bench / "hold").exists():
             await asyncio.sleep(0.002)
         with contextlib.suppress(FileNotFoundError):

@@ -369,3 +369,119 @@ async def test_the_journal_of_a_real_host_is_kept_small(real: Bench) -> None:
     assert journal.path.read_bytes().count(b"\n") == 3
     journal.close()
     await end(real.spec)
+
+
+# -- still devices, sensors, a driver that blocks -------------------------------------------------------------
+async def test_one_device_is_halted_alone_and_the_other_goes_on(host: Host) -> None:
+    hands = Hands([host.spec])
+    await hands.fence("bench", 1, [])
+    bench = bench_of(host)
+    bench.set("hold")
+    acting = [settled(hands, "carry out", act(d, device=d), Repeat.OPAQUE) for d in ("rig", "other")]
+    await until(lambda: len(bench.facts) == 2)
+    assert await hands.halt(["rig"]) == []
+    assert (await acting[0]).verdict == "doubt" and not acting[1].done()
+    bench.unset("hold")
+    assert (await acting[1]).verdict == "ended"
+    assert [fact for fact in bench.facts if fact in ("halt", "rig", "other")].count("halt") == 1
+    hands.close()
+
+
+@pytest.mark.parametrize("repeat", list(Repeat))
+async def test_a_halted_device_takes_no_act_over_a_fence_until_it_is_let_go(
+    host: Host, repeat: Repeat
+) -> None:
+    hands = Hands([host.spec])
+    await hands.fence("bench", 1, [])
+    await hands.halt(["rig"])
+    for epoch in (1, 2, 3):
+        request = act(f"a{epoch}", VERBS[repeat], epoch=epoch)
+        fate = await settled(hands, "carry out", request, repeat)
+        assert (fate.verdict, fate.halted, fate.epoch) == ("not done", True, epoch), "nobody's fault"
+        assert (
+            await settled(hands, "carry out", act(f"b{epoch}", device="other", epoch=epoch), Repeat.OPAQUE)
+        ).outcome
+        await hands.fence("bench", epoch + 1, [])
+    hands.still = frozenset()
+    await hands.fence("bench", 5, [])
+    fate = await settled(hands, "carry out", act("c", VERBS[repeat], epoch=5), repeat)
+    assert fate.verdict == "ended"
+    assert [f for f in bench_of(host).facts if f.startswith(("a", "c"))] == ["c"]
+    hands.close()
+
+
+async def test_a_host_that_is_replaced_in_a_stopped_laboratory_stands_still(real: Bench) -> None:
+    hands = Hands([real.spec])
+    await hands.fence("bench", 1, [])
+    await hands.halt()
+    pid = holder(real.spec.directory)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    fate = await settled(hands, "carry out", act("a"), Repeat.OPAQUE)
+    assert (fate.verdict, fate.halted) == ("not done", True) and "a" not in real.facts
+    assert holder(real.spec.directory) not in (None, pid)
+    hands.close()
+    await end(real.spec)
+
+
+async def test_a_sensor_is_read_through_the_same_doors_as_an_act(host: Host) -> None:
+    bench = bench_of(host)
+    hands = Hands([host.spec])
+    await hands.fence("bench", 1, [])
+    look = act("look", "again", deadline_s=5.0)
+    reading = (await hands.sense(look))["readings"]["seen"]
+    assert (reading["value"], reading["unit"]) == (1.0, "K")
+    assert (await hands.sense(look.model_copy(update={"args": {"x": 13.0}})))["readings"]["seen"][
+        "value"
+    ] == "nan"
+    assert host.journal.state("look") == "never begun", "it is no act and is not written down"
+    for wrong, why in (
+        ({"verb": "blind"}, "no repeatable action"),
+        ({"verb": "nothing"}, "no repeatable action"),
+        ({"args": {"x": 101.0}}, "at most 100"),
+        ({"args": {"y": 1.0}}, "no argument"),
+    ):
+        assert why in (await hands.sense(look.model_copy(update=wrong)))["failed"], wrong
+    assert "fenced off" in (await hands.sense(look.model_copy(update={"epoch": 2})))["busy"]
+    bench.set("break", "failed")
+    assert (await hands.sense(look))["failed"] == "it will not mix"
+    bench.set("break", "os")
+    assert "port gone" in (await hands.sense(look))["failed"]
+    bench.unset("break")
+    bench.set("hold")
+    assert "failed" in await hands.sense(look.model_copy(update={"deadline_s": 0.05})), "it has its time"
+    acting = settled(hands, "carry out", act("a"), Repeat.OPAQUE)
+    await until(lambda: "a" in bench.facts)
+    assert (await hands.sense(look))["busy"] == "a"
+    await hands.halt()
+    await acting
+    assert (await hands.sense(look))["busy"] == "halted"
+    hands.close()
+
+
+@pytest.mark.parametrize("repeat", list(Repeat))
+async def test_a_driver_that_blocks_its_host_is_killed_at_its_deadline(
+    real: Bench, monkeypatch: pytest.MonkeyPatch, repeat: Repeat
+) -> None:
+    """It can not even be halted: its host's loop stands. What becomes of the act goes by its repeat class."""
+    hands = Hands([real.spec])
+    await hands.fence("bench", 1, [])
+    pid = holder(real.spec.directory)
+    real.set("block")
+    real.set("verdict", "not done")
+    monkeypatch.setattr(module, "GRACE_S", 0.3)
+    began = asyncio.get_running_loop().time()
+    acting = settled(hands, "carry out", act("a", VERBS[repeat], deadline_s=0.5), repeat)
+    await until(lambda: "a" in real.facts)
+    assert await hands.halt() == ["bench"], "a halt that nobody hears is said to be unheard"
+    hands.still = frozenset()
+    await until(lambda: holder(real.spec.directory) != pid)
+    assert asyncio.get_running_loop().time() - began < 5.0
+    real.unset("block")
+    monkeypatch.setattr(module, "GRACE_S", 10.0)
+    fate = await acting
+    expected = {Repeat.REPEATABLE: "ended", Repeat.TESTABLE: "not done", Repeat.OPAQUE: "doubt"}
+    assert fate.verdict == expected[repeat], fate
+    assert real.facts.count("a") == (2 if repeat is Repeat.REPEATABLE else 1)
+    hands.close()
+    await end(real.spec)
