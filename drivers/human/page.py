@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from drivers.human.folder import Task
 from drivers.human.form import FieldEntry
-from drivers.human.tasks import Task
 from drivers.protocol import Attribution
 
 STYLE = """

@@ -13,8 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from drivers.configured import ConfiguredDriver, Entry, Name, ParameterEntry, not_taken
 from drivers.driver import ActionFailed, Attribution, Driver, Given, LabContext, Reading, Repeat, Testimony
+from drivers.human.folder import Closed, Escalation, Task, TaskClosed, TaskFolder
 from drivers.human.form import FieldEntry
-from drivers.human.tasks import Closed, Escalation, Task, TaskClosed, TaskFolder
 from drivers.protocol import Action, ActionSpec, ResultSpec
 
 log = structlog.get_logger()
