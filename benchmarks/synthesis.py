@@ -1,6 +1,6 @@
 """Which way of choosing precursors makes most phases with fewest firings? In the simulated synthesis laboratory.
 
-    python benchmarks/synthesis.py [--seeds 5] [--budget 20] [--strategies NAME ...] [--out FOLDER]
+    python benchmarks/synthesis.py [--seeds 5] [--budget 20] [--wide] [--strategies NAME ...]
 
 The chemistry is that of `../shared/data/materials/mp_chemsys_entries` (Fe-Li-O-P and Cl-Mn-Na-O-Y), the physics that of
 `drivers.sim.synthesis`. Targets: every phase of three or more elements, phosphides aside, that is stable at one of the
@@ -13,6 +13,8 @@ given up after --budget recipes, or when none is left.
               800 degC first, then 1100, 600 and the others; whichever has most driving force left is next
     shared    the same, with the trials for all earlier targets of the same system and gas (order drawn by the seed)
     passes    sets by the driving force to the target, the largest first: all at 800 degC, then all at 1100, ...
+    begun     the same, but a set in which the target has begun to form is fired hotter first, as in arrows: what is left
+              of its lead is what pairwise reactions are worth
     arrows_up  arrows as published: each set from the lowest temperature upwards
     shared_up  the same, with the trials for all earlier targets
     ranked_up  sets by the driving force to the target, each from the lowest temperature upwards
@@ -47,12 +49,18 @@ from drivers.sim.synthesis.phases import System, read_system
 from drivers.sim.synthesis.recording import record
 from surrogates.synthesis.chemistry import Chemistry, counts_of
 from surrogates.synthesis.choose import choose, precursor_sets
+from surrogates.synthesis.reactions import SEEN
 from surrogates.synthesis.trials import Trial
 
 FOLDER = DATA / "mp_chemsys_entries"
 PRECURSORS = {
     "fe_li_o_p": "Fe2O3 Fe3O4 FeO Li2O Li2O2 P2O5 Li3PO4 LiPO3 FePO4 Fe3(PO4)2",
     "cl_mn_na_o_y": "MnO MnO2 Mn2O3 Mn3O4 Na2O Na2O2 Y2O3 NaCl YCl3 MnCl2 YClO NaYO2",
+}
+# With --wide, also ternary compounds, made beforehand.
+MORE = {
+    "fe_li_o_p": "LiFeO2 Li5FeO4 Li4P2O7 Fe2P2O7 Fe(PO3)3 LiFePO4",
+    "cl_mn_na_o_y": "NaMnO2 Na2Mn3O7 Na3MnO4 YMnO3 YMn2O5 Na3YCl6",
 }
 LADDER = tuple(t + 273.15 for t in (500, 600, 700, 800, 900, 1000, 1100))  # K
 PASSES = tuple(LADDER[k] for k in (3, 6, 1, 4, 5, 2, 0))
@@ -148,15 +156,30 @@ def passes(lab: Laboratory, target: str, history, seed: int):
     return _next(lab, target, history, [(s, T) for T in PASSES for s in _best_first(lab, target)])
 
 
+def begun(lab: Laboratory, target: str, history, seed: int):
+    done = {(t.precursors, t.temperature) for t in history}
+    plan = [(s, T) for T in PASSES for s in _best_first(lab, target) if (s, T) not in done]
+    promising = [(t.precursors, t.temperature) for t in history if t.phases.get(target, 0.0) >= SEEN]
+    hotter = [(s, T) for s, T in plan if any(s == names and T > lower for names, lower in promising)]
+    first = min(hotter, key=lambda one: [s for s, _ in promising].index(one[0])) if hotter else None
+    names, temperature = first or (plan[0] if plan else (None, 0.0))
+    return None if names is None else (_sets(lab, target)[names], temperature)
+
+
 def at_random(lab: Laboratory, target: str, history, seed: int):
-    sets = precursor_sets(target, lab.precursors, lab.chemistry)
+    sets = _sets(lab, target)
     plan = [(s, T) for s in sets for T in LADDER]
     chance(seed, "order", target).shuffle(plan)
     return _next(lab, target, history, plan)
 
 
+@cache
+def _sets(lab: Laboratory, target: str):
+    return precursor_sets(target, lab.precursors, lab.chemistry)
+
+
 def _best_first(lab: Laboratory, target: str):
-    sets = precursor_sets(target, lab.precursors, lab.chemistry)
+    sets = _sets(lab, target)
     return sorted(sets, key=lambda s: (-round(lab.chemistry.driving(sets[s], target, LADDER[0]), 6), s))
 
 
@@ -164,11 +187,11 @@ def _next(lab: Laboratory, target: str, history, plan):
     if len(history) >= len(plan):
         return None
     names, temperature = plan[len(history)]
-    return precursor_sets(target, lab.precursors, lab.chemistry)[names], temperature
+    return _sets(lab, target)[names], temperature
 
 
 STRATEGIES = {
-    "arrows": arrows, "shared": arrows, "passes": passes,
+    "arrows": arrows, "shared": arrows, "begun": begun, "passes": passes,
     "arrows_up": arrows_up, "shared_up": arrows_up, "ranked_up": ranked, "random": at_random,
 }  # fmt: skip
 
@@ -203,7 +226,7 @@ def play(strategy: str, all_targets, seed: int, budget: int, report: Report):
 def makeable(target: Target) -> bool:
     """Whether any recipe makes it, without errors."""
     lab = laboratory(target.system, target.atmosphere)
-    sets = precursor_sets(target.formula, lab.precursors, lab.chemistry)
+    sets = _sets(lab, target.formula)
     return any(
         lab.fired(lab.weights(units), T).get(target.formula, 0.0) >= 0.5
         for units in sets.values()
@@ -217,11 +240,18 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=20)
-    parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
+    parser.add_argument("--wide", action="store_true", help="more precursors, so more sets to choose from")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
     chosen = parser.parse_args()
     report, all_targets = Report("synthesis", chosen.out), targets()
+    if chosen.wide:
+        for name, more in MORE.items():
+            PRECURSORS[name] += f" {more}"
+        laboratory.cache_clear()
     possible = [makeable(t) for t in all_targets]
+    sets = [len(_sets(laboratory(t.system, t.atmosphere), t.formula)) for t in all_targets]
+    print(f"{sum(sets)} sets of precursors, {min(sets)} to {max(sets)} a target")
     print(f"{len(all_targets)} targets, {sum(possible)} of which some recipe makes; the others:")
     print(", ".join(t.formula for t, can in zip(all_targets, possible, strict=True) if not can))
     runs, seconds = {}, {}

@@ -6,8 +6,9 @@
    the step that forms the target: stable intermediates on the way use it up.
 3. A set takes the temperatures in the order in which they are given. As published, they rise, and a set that was
    begun goes on until it makes the target or has been at all of them (`patient`). Without patience whichever set has
-   most driving force left is next, at whatever temperature it has come to. What is known to be inert is not fired, and
-   a pair that is known to make the target is fired where it did.
+   most driving force left is next, at whatever temperature it has come to; one in which the target has begun to form
+   is fired hotter before any other. What is known to be inert is not fired, and a pair that is known to make the
+   target is fired where it did.
 4. A set whose intermediates are those of another one that was given up is left out, be they seen or predicted.
 
 `choose` is a function of its arguments alone: the same history gives the same recipes.
@@ -65,9 +66,15 @@ def choose(
     return sorted(
         recipes,
         key=lambda one: (
-            patient and one.precursors not in tried, -round(one.driving, 6), -round(one.total, 6), one.precursors,
+            patient and one.precursors not in tried, not _begun(target, one, tried.get(one.precursors, ())),
+            -round(one.driving, 6), -round(one.total, 6), one.precursors,
         ),
     )  # fmt: skip
+
+
+def _begun(target: str, recipe: Recipe, trials: Sequence[Trial]) -> bool:
+    """Whether the target had begun to form at a lower temperature than this: it is slow, and will form when hotter."""
+    return any(t.phases.get(target, 0.0) >= SEEN and t.temperature < recipe.temperature for t in trials)
 
 
 def precursor_sets(
