@@ -10,6 +10,8 @@ import typer
 from orchestrator.cli.options import Store, existing_log, who
 from orchestrator.cli.tell import By
 
+UNCONFIRMED = 5  # exit code
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
@@ -60,7 +62,7 @@ def stop(
         )
     typer.echo("The laboratory is stopped. It goes on with: alquimia release --by NAME --note '…'")
     if any(host.begun_s is None for host in hosts):
-        raise typer.Exit(1)
+        raise typer.Exit(UNCONFIRMED)
 
 
 def release(
