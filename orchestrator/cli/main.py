@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import backtest, drivers, inspect, rehearse, run, stop, tell
+from orchestrator.cli import backtest, drivers, inspect, people, rehearse, run, stop, tell
 
 app = typer.Typer(
     name="alquimia",
@@ -20,6 +20,7 @@ run.register(app)
 stop.register(app)
 tell.register(app)
 inspect.register(app)
+people.register(app)
 rehearse.register(app)
 backtest.register(app)
 app.add_typer(drivers.app, name="drivers")

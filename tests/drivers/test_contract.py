@@ -42,6 +42,19 @@ ELSEWHERE = {
     "labeler.gpaw",
     "sim.perovskite_film",
     "sim.mixing_robot",
+    # Each beside the server, broker or chemistry that it is tried against.
+    "human",
+    "liquid_handler",
+    "modbus.furnace",
+    "mqtt.sensors",
+    "rest",
+    "scpi.smu",
+    "sila",
+    "sim.box_furnace",
+    "sim.crucible_arm",
+    "sim.diffractometer",
+    "sim.mill",
+    "sim.powder_doser",
 }
 
 
