@@ -13,8 +13,8 @@ given up after --budget recipes, or when none is left.
               800 degC first, then 1100, 600 and the others; whichever has most driving force left is next
     shared    the same, with the trials for all earlier targets of the same system and gas (order drawn by the seed)
     passes    sets by the driving force to the target, the largest first: all at 800 degC, then all at 1100, ...
-    begun     the same, but a set in which the target has begun to form is fired hotter first, as in arrows: what is left
-              of its lead is what pairwise reactions are worth
+    begun     the same, but a set in which the target has begun to form is fired hotter first, as in arrows: the rest of
+              its lead is what pairwise reactions are worth
     arrows_up  arrows as published: each set from the lowest temperature upwards
     shared_up  the same, with the trials for all earlier targets
     ranked_up  sets by the driving force to the target, each from the lowest temperature upwards
@@ -160,7 +160,7 @@ def begun(lab: Laboratory, target: str, history, seed: int):
     done = {(t.precursors, t.temperature) for t in history}
     plan = [(s, T) for T in PASSES for s in _best_first(lab, target) if (s, T) not in done]
     promising = [(t.precursors, t.temperature) for t in history if t.phases.get(target, 0.0) >= SEEN]
-    hotter = [(s, T) for s, T in plan if any(s == names and T > lower for names, lower in promising)]
+    hotter = [(s, T) for s, T in plan if any(s == names and lower < T for names, lower in promising)]
     first = min(hotter, key=lambda one: [s for s, _ in promising].index(one[0])) if hotter else None
     names, temperature = first or (plan[0] if plan else (None, 0.0))
     return None if names is None else (_sets(lab, target)[names], temperature)

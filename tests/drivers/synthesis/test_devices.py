@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ import pytest
 
 from drivers import contract, registry
 from drivers.binding import bind
-from drivers.driver import Attribution
+from drivers.clock import VirtualClock
+from drivers.driver import Attribution, LabContext
 from drivers.errors import LabError, SettingsError
 from drivers.sim import world
 from drivers.sim.synthesis.doser import Doser, mixture_masses
 from drivers.sim.synthesis.furnace import COOLING_K_PER_S, HANDLING_S, BoxFurnace
 from drivers.sim.synthesis.kinetics import ROOM_K, heated, ramp_s
 from drivers.sim.synthesis.phases import System
+from orchestrator.prepare import prepare
 from tests.drivers.laboratory import lab_file, request
 from tests.drivers.synthesis.laboratory import DRIVERS, MIXTURES, MODEL, SolidCase, SolidLab
 
@@ -216,9 +219,6 @@ def test_settings_that_describe_no_device_are_refused(phosphates: Path, tmp_path
 
 
 def test_a_world_of_another_model_is_refused(phosphates: Path, tmp_path: Path) -> None:
-    from drivers.clock import VirtualClock
-    from drivers.driver import LabContext
-
     other = world.World(tmp_path, model="bench")
     with pytest.raises(SettingsError, match="solid_state, not bench"):
         Doser("doser", Doser.Settings(table=str(phosphates)), LabContext(VirtualClock(), other, 0, tmp_path))
@@ -237,3 +237,34 @@ def test_the_shipped_laboratory_binds_once_it_has_a_table(installed: None, phosp
     assert {one.host for one in bound.values()} == {"synthesis_lab"}
     stations = bound["arm"].spec.actions["be_at"].parameters["place"].choices
     assert set(stations) <= {*lab.devices, "rack"}
+
+
+async def test_the_laboratory_and_the_campaign_of_the_page_work_as_printed(
+    installed: None, manganates: Path, tmp_path: Path
+) -> None:
+    """The page's lab.yaml binds, its campaign is accepted, and its routes end as the page says."""
+    page = (Path(__file__).parents[3] / "docs" / "solid_state.md").read_text()
+    lab_text, campaign_text = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "lab.yaml").write_text(lab_text)
+    (tmp_path / "campaign.yaml").write_text(campaign_text)
+    bound = prepare(
+        str(tmp_path / "campaign.yaml"), lab_file=tmp_path / "lab.yaml", tables={"table": manganates}
+    )
+    lab = bound.laboratory.file
+    assert lab.world is not None and set(bind(lab)) == set(lab.devices)
+    made = world.World(tmp_path / "world", **lab.world.model_dump())
+    context = LabContext(VirtualClock(), made, lab.world.seed, tmp_path)
+    devices = {name: one.make(context) for name, one in bind(lab).items()}
+    purity = {}
+    for mixture in ("monoxide_and_peroxide", "sesquioxide_and_oxide"):
+        for device, verb, args in (
+            ("doser", "dose_mixture", {"mixture": mixture, "mass": 1.0}),
+            ("mill", "mix", {"duration": 600.0}),
+            ("furnace_2", "heat", {"temperature": 1173.15, "hold": 14400.0, "atmosphere": "argon"}),
+            ("diffractometer", "measure", {"target": "NaMnO2"}),
+        ):
+            done = await devices[device].act(request(device, verb, mixture, **args))
+            assert done.status == "succeeded", done
+        purity[mixture] = done.readings["yield"].value
+    assert purity["monoxide_and_peroxide"] < 0.4 and purity["sesquioxide_and_oxide"] > 0.85
+    made.close()

@@ -68,6 +68,19 @@ def test_a_stable_intermediate_uses_up_the_driving_force_of_other_sets_too() -> 
     assert ask(seen)[0].precursors == ("MnO", "Na2O")
 
 
+def test_a_set_in_which_the_target_has_begun_to_form_is_fired_hotter_before_any_other() -> None:
+    humble = ("MnO2", "Na2O2")
+    begun = trial(humble, 800.0, MnO2=0.5, Na2O2=0.4, NaMnO2=0.1)
+    first = ask(begun, patient=False)[0]
+    assert (first.precursors, first.temperature) == (humble, 900.0)
+    assert f"{TARGET} has begun to form" in first.reasons
+    assert first.total < max(r.total for r in ask(begun, patient=False))
+    lower = ask(
+        trial(humble, 900.0, MnO2=0.5, Na2O2=0.4, NaMnO2=0.1), temperatures=(900.0, 800.0), patient=False
+    )
+    assert lower[0].precursors != humble  # colder, it would form no faster
+
+
 def test_reactions_seen_in_one_set_say_what_becomes_of_another() -> None:
     # Mn2O3 + Na2O is seen to make Na4Mn2O5 in trials for it; the set for NaMnO2 will pass through it.
     units = CHEMISTRY.balance({"Na4Mn2O5": 1.0}, ["Mn2O3", "Na2O"])
