@@ -14,7 +14,7 @@ from drivers.sim.synthesis.diffraction import (
     reflections,
     texture,
 )
-from drivers.sim.synthesis.phases import System
+from drivers.sim.synthesis.phases import Phase, System
 
 
 @pytest.mark.parametrize("formula", ["Fe2O3", "Li2O", "LiFePO4", "Li3PO4", "LiFeO2"])
@@ -65,3 +65,26 @@ def test_texture_favours_its_axis_and_keeps_the_whole() -> None:
         assert texture(sphere, r).mean() == pytest.approx(1, rel=1e-3)
     platy = texture(sphere, 0.5)
     assert platy[-1] == pytest.approx(8, rel=1e-3) and platy[0] < 1
+
+
+def test_weights_count_as_reference_intensity_ratios_say() -> None:
+    # I/Ic of halite 4.4, of rutile 3.4: the strongest line against that of corundum, one to one by weight. One B for
+    # all phases is worth some per cent.
+    from pymatgen.core import Lattice, Structure
+
+    def strongest(group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> float:
+        crystal = Structure.from_spacegroup(group, lattice, species, sites)
+        symbols = tuple(site.specie.symbol for site in crystal)
+        lines = reflections(Phase("x", 0.0, 0.0, lattice.matrix, symbols, crystal.frac_coords))
+        angles = lines.angles()
+        return max(float(lines.intensity[np.abs(angles - angle) < 0.05].sum()) for angle in angles)
+
+    corundum = strongest(
+        "R-3c", Lattice.hexagonal(4.7587, 12.9929), ["Al", "O"], [[0, 0, 0.3522], [0.3062, 0, 0.25]]
+    )
+    halite = strongest("Fm-3m", Lattice.cubic(5.6402), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    rutile = strongest(
+        "P4_2/mnm", Lattice.tetragonal(4.5937, 2.9587), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+    )
+    ratios = [one / corundum for one in (halite, rutile)]
+    assert ratios == pytest.approx([4.4, 3.4], rel=0.15)
