@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, interlocks, rules
+from orchestrator import guard, interlocks, precedence, rules
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, ExperimentState, LabState
@@ -218,11 +218,14 @@ def _verdict(
 # -- actions --------------------------------------------------------------------------------------------------
 def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: Decision) -> None:
     taken: dict[str, str] = {}  # device -> verb of what is about to be sent
-    for experiment in state.live.values():
-        if experiment.state not in (Experiment.QUEUED, Experiment.RUNNING) or experiment.id in around.resting:
-            continue
-        if experiment.state is Experiment.QUEUED and not around.may_begin:
-            continue
+    ready = [
+        one
+        for one in state.live.values()
+        if (one.state is Experiment.RUNNING or (one.state is Experiment.QUEUED and around.may_begin))
+        and one.id not in around.resting
+        and not (one.actions and state.actions[one.actions[-1]].open)
+    ]
+    for experiment in precedence.ordered(ready, bound):
         step = bound.of(experiment.loop).steps[experiment.step]
         arguments = step.arguments(experiment.candidate, experiment.structures)
         refused: list[str] = []
