@@ -134,11 +134,11 @@ class LiquidHandler(Driver):
                 f"{target} is too full: {volume:g} uL asked, {free:g} uL of {wells[target].max_volume:g} uL are free",
             )
         self._check_holds(source, volume)
-        async with self._fresh_tip() as (handler, tip, record):
+        async with self._fresh_tip() as (handler, channel, tip, record):
             strokes = math.ceil(volume / tip.maximal_volume - SMALL)
             for _ in range(strokes):
-                await handler.aspirate([wells[source]], vols=[volume / strokes])
-                await handler.dispense([wells[target]], vols=[volume / strokes])
+                await handler.aspirate([wells[source]], vols=[volume / strokes], use_channels=channel)
+                await handler.dispense([wells[target]], vols=[volume / strokes], use_channels=channel)
         record["strokes"] = strokes
         readings = {"source_left": self._holds(source), "target_holds": self._holds(target)}
         return Given({**readings, "tips_used": 1, "tips_left": self._deck.tips_left}, record)
@@ -150,11 +150,11 @@ class LiquidHandler(Driver):
         """Mix a well by drawing and giving back a volume, with a fresh tip."""
         await self.connect()
         self._check_holds(well, volume)
-        async with self._fresh_tip() as (handler, tip, record):
+        async with self._fresh_tip() as (handler, channel, tip, record):
             stroke = min(volume, tip.maximal_volume)
             for _ in range(cycles):
-                await handler.aspirate([self._deck.wells[well]], vols=[stroke])
-                await handler.dispense([self._deck.wells[well]], vols=[stroke])
+                await handler.aspirate([self._deck.wells[well]], vols=[stroke], use_channels=channel)
+                await handler.dispense([self._deck.wells[well]], vols=[stroke], use_channels=channel)
         record["stroke_uL"] = stroke
         readings = {"well_holds": self._holds(well), "tips_used": 1, "tips_left": self._deck.tips_left}
         return Given(readings, record)
@@ -186,8 +186,8 @@ class LiquidHandler(Driver):
             )
 
     @contextlib.asynccontextmanager
-    async def _fresh_tip(self) -> AsyncIterator[tuple[Any, Any, dict[str, Any]]]:
-        """The handler with a fresh tip on its first channel, which goes to the trash afterwards.
+    async def _fresh_tip(self) -> AsyncIterator[tuple[Any, list[int], Any, dict[str, Any]]]:
+        """The handler with a fresh tip on the first channel that takes it, which goes to the trash afterwards.
 
         What the trackers refuse has not been done by the machine: a known failure. What the machine itself raises
         leaves the end unknown.
@@ -213,10 +213,15 @@ class LiquidHandler(Driver):
                     if any(tracker.has_tip for tracker in handler.head.values()):
                         await handler.discard_tips()  # of an act that was broken off
                         record["discarded"] = "a tip that an act broken off had left on the head"
-                    await handler.pick_up_tips([spot], use_channels=[0])
-                    tip = handler.head[0].get_tip()
-                    yield handler, tip, record
-                    await handler.discard_tips(use_channels=[0])
+                    tip = spot.get_tip()
+                    channel = [one for one in handler.head if handler.backend.can_pick_up_tip(one, tip)][:1]
+                    if not channel:
+                        raise ActionFailed(
+                            Attribution.INSTRUMENT, f"no channel of the machine takes the tip {name}"
+                        )
+                    await handler.pick_up_tips([spot], use_channels=channel)
+                    yield handler, channel, tip, record
+                    await handler.discard_tips(use_channels=channel)
                 if self.spec.simulated:
                     await self.lab.clock.sleep(self.settings.takes_s)
             except refused as error:

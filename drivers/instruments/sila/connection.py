@@ -130,7 +130,7 @@ class Connection:
         feature, _, name = member.partition(".")
         client = await self.open()
         command = getattr(getattr(client, feature), name)
-        if not hasattr(client._features[feature]._observable_commands.get(name), "_identifier"):
+        if name not in client._features[feature]._observable_commands:
             got = await self.call(lambda _: command(**parameters), within_s=math.inf)
             return _named(got), {}
         instance = await self.call(lambda _: command(**parameters))

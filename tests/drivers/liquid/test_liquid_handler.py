@@ -29,11 +29,13 @@ LAYOUT: dict[str, Any] = {
     },
     "tips": {"resource": "hamilton_96_tiprack_10uL", "slot": 2},
 }
+HAMILTON = "pylabrobot.liquid_handling.backends.hamilton.STAR_chatterbox"
 PAGE = "instruments/liquid_handler.md"
 
 
 def device(directory: Path, **changes: Any) -> LiquidHandler:
     settings = LiquidHandler.Settings.model_validate({"layout": LAYOUT, **changes})
+    directory.mkdir(exist_ok=True)
     return LiquidHandler("pipettor", settings, LabContext(VirtualClock(), None, 0, directory))
 
 
@@ -121,6 +123,24 @@ async def test_what_is_on_the_deck_outlives_the_host(tmp_path: Path) -> None:
         await device(tmp_path).connect()
     await one.disconnect()
     await again.disconnect()
+
+
+async def test_other_back_ends_of_the_library_do_the_same(tmp_path: Path) -> None:
+    star = {**printed(PAGE, {}).devices["pipettor"].settings, "backend": f"{HAMILTON}:STARChatterboxBackend"}
+    done = await transfer(device(tmp_path / "a", **star), "stock.A1", "plate.A1", 100.0)
+    assert values(done)["target_holds"] == 100
+    layout = {**LAYOUT, "tips": {**LAYOUT["tips"], "resource": "hamilton_96_tiprack_10uL_filter"}}
+    backend = "pylabrobot.liquid_handling.backends:OpentronsOT2Simulator"
+    right = device(tmp_path / "b", layout=layout, backend=backend)  # p300 on the left, p20 on the right
+    assert values(await transfer(right, "plate.A1", "plate.D1", 20.0))["target_holds"] == 20
+    no_fit = device(tmp_path / "c", backend=backend)
+    failed = await transfer(no_fit, "plate.A1", "plate.D1", 20.0)
+    assert (failed.attribution, failed.reason) == (
+        Attribution.INSTRUMENT, "no channel of the machine takes the tip tips.A1",
+    )  # fmt: skip
+    assert values(await no_fit.act(request("pipettor", "holds", well="plate.A1"))) == {"holds": 200}
+    for one in (right, no_fit):
+        await one.disconnect()
 
 
 async def test_a_tip_left_on_the_head_is_discarded_first(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def test_a_device_does_one_thing_at_a_time_and_cancel_all_stops_it(port: i
                 lambda c: waited(c.Furnace.Heat(Sample="s1", ActionId="i", Temperature=500.0, Hold=1.0))
             )
         assert busy.value.identifier == "Busy"
-        while heating.progress is None:
+        while heating.progress is None or heating.estimated_remaining_time is None:
             await asyncio.sleep(0.01)
         assert heating.progress < 1 and heating.estimated_remaining_time.total_seconds() > 60
         await ask(lambda c: c.CancelController.CancelAll())
