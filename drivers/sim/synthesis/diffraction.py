@@ -4,7 +4,7 @@ Intensities are kinematic: |F|^2 of each reflection with the atomic form factors
 polarisation factor of an unmonochromated Bragg-Brentano instrument, and a Debye-Waller factor of one B for all. The
 intensity of a phase of weight fraction w goes as w |F|^2 / (V M), with volume V and mass M of the cell (Hill and
 Howard, J. Appl. Cryst. 20, 467, 1987), so that patterns add up in weight fractions. Absorption contrast and
-anomalous dispersion (a fifth of the intensity for zinc oxide, less for Mn and Fe) are left out.
+anomalous dispersion are left out.
 
 Texture is March's and Dollase's (J. Appl. Cryst. 19, 267, 1986): a reflection at the angle a to the preferred axis is
 multiplied by (r^2 cos^2 a + sin^2 a / r)^(-3/2); the axis is that of the widest lattice spacing, r = 1 is none.

@@ -16,7 +16,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from drivers.sim.synthesis.gibbs import CHLORINE_BAR, OXYGEN_BAR, formation_energy, gas_potential
 from drivers.sim.synthesis.phases import System
@@ -65,6 +64,8 @@ class Hull:
 
     def _facets(self) -> tuple[np.ndarray, np.ndarray]:
         """(facets, elements) chemical potentials on each facet, eV; (facets, elements) the phases at its corners."""
+        from scipy.spatial import ConvexHull
+
         total = self.amounts.sum(axis=1)
         at = np.flatnonzero(total > 0)
         shares, heights = self.amounts[at] / total[at, None], self.energies[at] / total[at]

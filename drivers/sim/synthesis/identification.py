@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import nnls
 
 from drivers.sim.synthesis.diffraction import ANGLES, profile, reflections
 from drivers.sim.synthesis.phases import Phase, System
@@ -101,6 +100,8 @@ class _Fit:
         self.choose({})
 
     def choose(self, chosen: dict[int, int]) -> None:
+        from scipy.optimize import nnls
+
         self.chosen = chosen
         columns = [self.library.profiles[k, s] for k, s in chosen.items()]
         self.matrix = np.vstack([*columns, self.library.background]).astype(float) * self.weight

@@ -22,6 +22,12 @@ import numpy as np
 from drivers.errors import SettingsError
 
 ABOVE_HULL = 0.03  # eV per atom: what lies higher is left out, as nobody expects it in a crucible
+# Here and not from pymatgen, which takes a second to load: the engine reads the table, too, to check a laboratory.
+SYMBOLS = frozenset(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo "
+    "Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg "
+    "Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm".split()
+)
 NO_SOLIDS = frozenset({"O", "Cl"})  # what holds nothing else is a gas or a liquid
 
 
@@ -148,7 +154,7 @@ def _phase(path: Path, n: int, line: bytes) -> Phase:
     except (ValueError, TypeError, KeyError) as error:
         wanted = "formula, e_form_corr, e_above_hull, lattice, species, frac"
         raise SettingsError(f"{path}, line {n}: wanted an entry with {wanted}: {error!r}") from error
-    strangers = set(phase.species) - set(atomic_masses())
+    strangers = set(phase.species) - SYMBOLS
     finite = all(np.isfinite(x).all() for x in (phase.lattice, phase.frac, phase.energy, phase.above_hull))
     if strangers or not phase.species or not finite or phase.volume < 1:
         raise SettingsError(f"{path}, line {n}: {phase.formula!r} is no crystal of known elements")
