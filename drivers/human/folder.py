@@ -1,4 +1,4 @@
-"""The files of tasks: `tasks/ID.json` is a task, `tasks/ID.closed.json` says how it ended.
+"""The files of tasks: `tasks/ID.json` is a task, `tasks/closed/ID.json` says how it ended.
 
 The second is made once, whoever comes first: an answer and a withdrawal can never both count.
 """
@@ -104,6 +104,7 @@ class TaskFolder:
     def close(self, action: str, closed: Closed) -> None:
         """End a task. Raises TaskClosed where it has ended already."""
         fresh = self._fresh(closed.model_dump_json(indent=1))
+        self._closed_file(action).parent.mkdir(exist_ok=True)
         try:
             os.link(fresh, self._closed_file(action))
         except FileExistsError:
@@ -112,13 +113,13 @@ class TaskFolder:
             raise TaskClosed(f"{action} {how} before this") from None
         finally:
             fresh.unlink()
-        _sync(self.path)
+        _sync(self._closed_file(action).parent)
 
     def open(self) -> list[Task]:
         """The tasks that wait for an answer, oldest first. Files that are no tasks are left out."""
         found = []
         for file in self.path.glob("*.json") if self.path.is_dir() else ():
-            if file.name.endswith(".closed.json") or file.with_suffix(".closed.json").exists():
+            if (self.path / "closed" / file.name).exists():
                 continue
             with contextlib.suppress(TaskError):
                 if (task := _read(Task, file)) is not None:
@@ -127,14 +128,14 @@ class TaskFolder:
 
     def files(self, action: str) -> Path:
         """Where the files of an answer are kept."""
-        return self.path / f"{_safe(action)}.files"
+        return self.path / "files" / _safe(action)
 
     def file(self, action: str) -> Path:
         """The file of a task."""
         return self.path / f"{_safe(action)}.json"
 
     def _closed_file(self, action: str) -> Path:
-        return self.path / f"{_safe(action)}.closed.json"
+        return self.path / "closed" / f"{_safe(action)}.json"
 
     def _fresh(self, text: str) -> Path:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -157,8 +158,12 @@ def _read(kind: type[Any], path: Path) -> Any:
 
 def _safe(action: str) -> str:
     """An action's id as the name of a file."""
-    name = quote(action, safe="").replace(".", "%2E")
-    return name if 0 < len(name) <= 120 else hashlib.sha256(action.encode(errors="replace")).hexdigest()
+    name = quote(action, safe="")
+    return (
+        name
+        if name.strip(".") and len(name) <= 120
+        else hashlib.sha256(action.encode(errors="replace")).hexdigest()
+    )
 
 
 def _sync(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Tasks of people: what is open in a run, and the door by which answers come in.
 
 Answers come from the command line, the web or a script; each is checked here before anything is recorded. Files that
-belong to an answer lie in `tasks/ID.files/`.
+belong to an answer lie in `tasks/files/ID/`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ async def test_an_answer_that_the_form_does_not_allow_is_refused_at_the_door(
         answer(tmp_path, "x1", fields, by="Ada")
     assert len(refused.value.faults) == 1 and fault in str(refused.value)
     assert [task.action for task in open_tasks(tmp_path)] == ["x1"] and not act.done()
-    assert not list((host / "tasks").glob("*.files/*/*"))
+    assert not list((host / "tasks" / "files").rglob("*.*"))
     answer(tmp_path, "x1", GOOD, by="Ada")
     assert (await asyncio.wait_for(act, 5)).status == "succeeded"
 
@@ -260,14 +260,14 @@ async def test_it_testifies_by_what_is_on_disk(
     assert (await one.testify(weigh("x3"))).verdict == "not done"
 
 
-@pytest.mark.parametrize("id", ["../../x", "x.closed", "a/b", "é" * 200, "."])
+@pytest.mark.parametrize("id", ["../../x", "x0003.probe.1", "a/b", "é" * 200, ".", "..", "closed", ".json"])
 async def test_ids_are_no_paths(tmp_path: Path, host: Path, id: str) -> None:
     act = began(technician(host), id)
     (task,) = await asked(tmp_path)
     assert task.action == id
     answer(tmp_path, id, GOOD, by="Ada")
     assert (await asyncio.wait_for(act, 5)).status == "succeeded"
-    assert {path.parent for path in tmp_path.rglob("*.json")} == {host / "tasks"}
+    assert {path.parent for path in tmp_path.rglob("*.json")} == {host / "tasks", host / "tasks" / "closed"}
 
 
 def test_files_that_are_no_tasks_are_left_out(tmp_path: Path, host: Path) -> None:
