@@ -227,15 +227,17 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
     ]
     for experiment in precedence.ordered(ready, bound):
         step = bound.of(experiment.loop).steps[experiment.step]
-        arguments = step.arguments(experiment.candidate, experiment.structures)
         refused: list[str] = []
         device = None
         for one in step.devices:
             if one in taken or guard.closed(state, one, experiment.id) is not None:
                 continue
-            ruled = interlocks.forbidden(
-                bound.laboratory.monitoring.rules, state, one, step.step.verb, arguments, taken.items()
-            )
+            ruled = None
+            if bound.laboratory.monitoring.rules:
+                arguments = step.arguments(experiment.candidate, experiment.structures)
+                ruled = interlocks.forbidden(
+                    bound.laboratory.monitoring.rules, state, one, step.step.verb, arguments, taken.items()
+                )
             if ruled is None:
                 device = one
                 break

@@ -191,7 +191,7 @@ class Engine:
         if (word := stopping.word_left(self.store.path)) is not None:
             await self._commit(obey(self.state, word))
             stopping.take_word(self.store.path)
-        self.hands.still = guard.halted(self.state, self._devices)
+        self.hands.still |= guard.halted(self.state, self._devices)
         await asyncio.gather(*(self._reach(host) for host in self.hands.names))
         for action in list(self.state.open_actions.values()):
             if action.device not in self.state.absent:

@@ -28,7 +28,7 @@ from tests.orchestrator.laboratory import (
 
 COMMANDS = (
     "validate", "run", "resume", "status", "pause", "continue", "abort", "doubts", "settle", "report", "export",
-    "log", "drivers", "library", "schema", "backtest",
+    "log", "drivers", "library", "schema", "backtest", "stop", "release", "device",
 )  # fmt: skip
 HEAVY = ("torch", "botorch", "gpytorch", "plotly", "pandas", "scipy", "pyarrow")
 

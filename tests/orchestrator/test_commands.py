@@ -177,3 +177,80 @@ def test_an_unknown_verdict_is_refused() -> None:
 def test_what_is_no_command_is_refused_before_an_engine_sees_it(command: tuple[Any, ...]) -> None:
     with pytest.raises(Refused, match="E505"):
         Command(*command)
+
+
+# -- the laboratory, its devices, one experiment --------------------------------------------------------------
+@pytest.mark.parametrize("state", STATES)
+def test_a_stop_is_obeyed_in_every_state_and_a_release_only_after_it(state: Campaign) -> None:
+    log, the_bound = running()
+    for event in STATES[state]:
+        log.say("campaign", event, reason="so")
+    with pytest.raises(Refused, match=r"^E505 .*not stopped"):
+        say(log, "release", note="all is well")
+    assert say(log, "stop", note="smoke") == ["command.received", "lab.stopped"]
+    assert log.state.stopped["by"] == "ada" and log.state.stopped["reason"] == "ada: smoke"
+    assert say(log, "stop", key="k2", by="bea", note="flood") == ["command.received", "lab.stopped"]
+    log.restart()
+    assert log.state.stopped["reason"] == "bea: flood"
+    assert not [e for e in go_on(log, the_bound) if e.__class__.__name__ == "Send"]
+    assert say(log, "release", key="k3", note="dry again") == ["command.received", "lab.released"]
+    assert log.events[-1].actor == "ada" and not log.state.stopped
+
+
+def test_a_stopped_laboratory_asks_no_planner_and_plans_nothing() -> None:
+    log, the_bound = running(0)
+    say(log, "stop", note="smoke")
+    assert go_on(log, the_bound) == []
+
+
+def test_a_device_goes_out_and_in_and_is_known_by_its_name() -> None:
+    log, _ = running()
+    with pytest.raises(Refused, match=r"no device 'ovn'.*did you mean 'oven'"):
+        say(log, "device", device="ovn", to="out", note="")
+    with pytest.raises(Refused, match="not 'away'"):
+        say(log, "device", device="oven", to="away", note="")
+    assert say(log, "device", device="oven", to="in", note="") == ["command.received"]
+    assert say(log, "device", key="k2", device="oven", to="out", note="hot") == [
+        "command.received",
+        "device.taken_out",
+    ]
+    assert say(log, "device", key="k3", device="oven", to="out", note="hot") == ["command.received"]
+    assert say(log, "device", key="k4", device="oven", to="out", note="", now="yes")[-1] == "device.taken_out"
+    log.restart()
+    assert log.state.out["oven"]["now"] is True
+    assert (
+        say(log, "device", key="k5", device="oven", to="in", note="")[-1] == "device.put_in"
+        and not log.state.out
+    )
+
+
+def test_what_is_asked_of_an_experiment_is_said_once_and_can_be_taken_back() -> None:
+    log, the_bound = running()
+    one = log.state.experiments["x0001"]
+    asked = ["command.received", "experiment.asked"]
+    assert say(log, "pause", experiment="x0001") == asked
+    assert say(log, "pause", key="k2", experiment="x0001") == ["command.received"]
+    assert say(log, "continue", key="k3", experiment="x0001") == asked and one.asked == ""
+    assert say(log, "continue", key="k4", experiment="x0001") == ["command.received"]
+    log.say("x0001.mix.1", "action.succeeded", reason="")
+    say(log, "pause", key="k5", experiment="x0001")
+    go_on(log, the_bound)
+    assert one.state == "paused" and one.asked == ""
+    say(log, "abort", key="k6", experiment="x0001")
+    go_on(log, the_bound)
+    assert one.state == "cancelled"
+    with pytest.raises(Refused, match="it is cancelled"):
+        say(log, "pause", key="k7", experiment="x0001")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "halted"),
+    [("stop", {"note": ""}, {"a", "b"}), ("pause", {}, set()), ("pause", {"now": "yes"}, {"a", "b"}),
+     ("pause", {"now": "yes", "experiment": "x"}, set()), ("abort", {}, set()), ("release", {"note": ""}, set()),
+     ("device", {"device": "a", "to": "out", "note": ""}, set()),
+     ("device", {"device": "a", "to": "out", "note": "", "now": "yes"}, {"a"}),
+     ("device", {"device": "a", "to": "in", "note": "", "now": "yes"}, set()),
+     ("device", {"device": "c", "to": "out", "note": "", "now": "yes"}, set())],
+)  # fmt: skip
+def test_what_a_command_halts(kind: Any, arguments: dict[str, str], halted: set[str]) -> None:
+    assert Command("k", kind, "ada", arguments).halts(["a", "b"]) == halted

@@ -238,6 +238,9 @@ BAD: list[Any] = [
     {**GOOD, "kind": "settle"}, {**GOOD, "kind": "settle", "arguments": {"action": "a", "verdict": "done"}},
     {**GOOD, "kind": "settle", "arguments": {**SETTLE, "note": float("nan")}},
     {**GOOD, "kind": "settle", "arguments": {**SETTLE, "action": ["a"]}},
+    {**GOOD, "kind": "stop"}, {**GOOD, "kind": "stop", "arguments": {"note": 3}}, {**GOOD, "kind": "release"},
+    {**GOOD, "kind": "device", "arguments": {"device": ["d"], "to": "out", "note": ""}},
+    {**GOOD, "arguments": {"experiment": 3}}, {**GOOD, "arguments": {"now": True}},
     {**GOOD, "arguments": {"x": "\ud800"}}, {**GOOD, "by": "\udcff"}, {**GOOD, "key": "\udcff"},
 ]  # fmt: skip
 
