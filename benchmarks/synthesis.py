@@ -1,6 +1,6 @@
 """Which way of choosing precursors makes most phases with fewest firings? In the simulated synthesis laboratory.
 
-    python benchmarks/synthesis.py [--seeds 5] [--budget 20] [--wide] [--strategies NAME ...]
+    python benchmarks/synthesis.py [--seeds 5] [--budget 20] [--wide] [--error 0] [--strategies NAME ...]
 
 The chemistry is that of `../shared/data/materials/mp_chemsys_entries` (Fe-Li-O-P and Cl-Mn-Na-O-Y), the physics that of
 `drivers.sim.synthesis`. Targets: every phase of three or more elements, phosphides aside, that is stable at one of the
@@ -65,6 +65,7 @@ MORE = {
 LADDER = tuple(t + 273.15 for t in (500, 600, 700, 800, 900, 1000, 1100))  # K
 PASSES = tuple(LADDER[k] for k in (3, 6, 1, 4, 5, 2, 0))
 HOLD_S, MIXED, GRAMS = 4 * 3600.0, 0.99, 1.0
+ERROR = [0.0]  # eV per atom: sd of the energies that planners are told, against those of the laboratory
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Laboratory:
         phase, counts = self.system.phase(formula), counts_of(formula)
         oxygen = gas_potential(OXYGEN_BAR[self.atmosphere], temperature)
         per_atom = formation_energy(phase, temperature) - oxygen * phase.fractions.get("O", 0.0)
-        return per_atom * sum(counts.values())
+        off = ERROR[0] * chance(0, "energy", formula).gauss(0.0, 1.0)
+        return (per_atom + off) * sum(counts.values())
 
     def fired(self, grams, temperature: float) -> dict[str, float]:
         """Weight fractions that are truly there."""
@@ -241,14 +243,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=20)
     parser.add_argument("--wide", action="store_true", help="more precursors, so more sets to choose from")
+    parser.add_argument("--error", type=float, default=0.0, help="sd of the planners' energies, eV per atom")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
     chosen = parser.parse_args()
     report, all_targets = Report("synthesis", chosen.out), targets()
+    ERROR[0] = chosen.error
     if chosen.wide:
         for name, more in MORE.items():
             PRECURSORS[name] += f" {more}"
-        laboratory.cache_clear()
+    laboratory.cache_clear()
     possible = [makeable(t) for t in all_targets]
     sets = [len(_sets(laboratory(t.system, t.atmosphere), t.formula)) for t in all_targets]
     print(f"{sum(sets)} sets of precursors, {min(sets)} to {max(sets)} a target")
