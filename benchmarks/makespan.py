@@ -29,7 +29,6 @@ LAB = """
 alquimia_lab: 1
 name: makespan
 clock: virtual
-settle_s: 0.05
 groups: {{furnace: [furnace_1, furnace_2, furnace_3, furnace_4]}}
 devices:
 """ + "".join(

@@ -73,11 +73,6 @@ def _bind(name: str, entry: DeviceEntry, lab: LabFile, faults: list[LabFault]) -
     except (DriverNotFound, DriverNotLoaded) as error:
         faults.append(LabFault((*here, "driver"), str(error)))
         return None
-    if not driver.computes and driver.simulated != (lab.reality == "simulated"):
-        is_a = "simulates" if driver.simulated else "moves real things"
-        faults.append(
-            LabFault((*here, "driver"), f"{entry.driver} {is_a} and the laboratory is {lab.reality}")
-        )
     try:
         settings = driver.Settings.model_validate(entry.settings)
     except ValidationError as error:
@@ -91,6 +86,11 @@ def _bind(name: str, entry: DeviceEntry, lab: LabFile, faults: list[LabFault]) -
     except SettingsError as error:
         faults.append(LabFault((*here, "settings"), str(error)))
         return None
+    if not driver.computes and spec.simulated != (lab.reality == "simulated"):
+        is_a = "simulates" if spec.simulated else "moves real things"
+        faults.append(
+            LabFault((*here, "driver"), f"{entry.driver} {is_a} and the laboratory is {lab.reality}")
+        )
     faults += [LabFault((*here, "limits", key), fault) for key, fault in _limit_faults(entry, spec)]
     return BoundDevice(name, lab.host_of(name), driver, settings, spec)
 

@@ -6,9 +6,11 @@ import asyncio
 import heapq
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
+
+LOOK_S = 0.001  # real seconds from one look to the next at whether time may go on
 
 
 class Clock(Protocol):
@@ -58,25 +60,32 @@ class VirtualClock:
     A working task that waits for something else than this clock (a lock, a peer, for ever) would stop time
     for everybody; after `patience_s` real seconds without a change it is no longer waited for.
 
-    Who sends acts to several devices from another process needs real time between one and the next, in which the
-    first would be over: before each jump, `settle_s` real seconds must pass without a change.
+    Who sends acts from another process needs real time between one and the next, in which the first would be over:
+    with `paced_by`, no jump is made before that says so.
     """
 
-    def __init__(
-        self, start_s: float = 0.0, *, turns: int = 3, patience_s: float = 0.1, settle_s: float = 0.0
-    ) -> None:
+    def __init__(self, start_s: float = 0.0, *, turns: int = 3, patience_s: float = 0.1) -> None:
         if not math.isfinite(start_s):
             raise ValueError(f"a clock cannot start at {start_s!r}")
         self._now = start_s
         self._turns = turns
         self._patience_s = patience_s
-        self._settle_s = settle_s
+        self._may_jump: Callable[[], bool] | None = None
         self._sleepers: list[tuple[float, int, asyncio.Future[None], asyncio.Task[object] | None]] = []
         self._working: set[asyncio.Task[object]] = set()
         self._awake: set[asyncio.Task[object]] = set()
         self._changes = 0  # counts sleeps, wake-ups, entries and exits: 'has anything happened since?'
         self._turning = False
         self._patience: asyncio.TimerHandle | None = None
+
+    def paced_by(self, may_jump: Callable[[], bool]) -> None:
+        """Ask `may_jump` before each jump, again and again until it agrees."""
+        self._may_jump = may_jump
+
+    @property
+    def sleeping(self) -> int:
+        """How many wait for a time to come."""
+        return sum(not woken.done() for _, _, woken, _ in self._sleepers)
 
     def now(self) -> float:
         return self._now
@@ -139,18 +148,11 @@ class VirtualClock:
             asyncio.get_running_loop().call_soon(self._turn, self._turns, self._changes)
         elif left > 0:
             asyncio.get_running_loop().call_soon(self._turn, left - 1, seen)
-        elif self._settle_s > 0:
-            asyncio.get_running_loop().call_later(self._settle_s, self._settled, seen)
+        elif self._may_jump is not None and not self._may_jump():
+            asyncio.get_running_loop().call_later(LOOK_S, self._turn, 0, seen)
         else:
             self._turning = False
             self._jump()
-
-    def _settled(self, seen: int) -> None:
-        self._turning = False
-        if seen == self._changes and not self._awake:
-            self._jump()
-        else:
-            self._consider()
 
     def _lose_patience(self, seen: int) -> None:
         self._patience = None

@@ -73,9 +73,6 @@ class LabFile(LabModel):
     description: str = ""
     reality: Literal["simulated", "real"] = "simulated"
     clock: Literal["virtual", "wall"] = "wall"
-    # Virtual time goes on after so many real seconds without a new act: acts that are sent to several devices one after
-    # another then begin together, as they would where an act takes longer than sending it.
-    settle_s: float = Field(default=0.0, ge=0, le=10)
     world: WorldEntry | None = None
     devices: Mapping[str, DeviceEntry] = Field(min_length=1)
     # Devices that can stand in for one another, under one name that a recipe may use: whichever is free acts.

@@ -19,7 +19,7 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator import guard, stopping
+from orchestrator import guard, lifecycle, stopping
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import LAB, Command, obey
@@ -101,6 +101,7 @@ class Engine:
         self._fruitless = dict.fromkeys(hands.names, 0)
         self._try_after: dict[str, float] = {}  # host -> when it is tried for again, loop time
         self._devices = frozenset(bound.laboratory.devices)
+        self._virtual = bound.laboratory.file.clock == "virtual"
         self._sentry = Sentry(bound.laboratory.monitoring)
         self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
         self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
@@ -288,7 +289,15 @@ class Engine:
             self._timetable.phases(self.bound.campaign, self.state)
         for effect in effects:
             self._carry_out(effect)
+        if self._virtual and self._inbox.empty():
+            for host in self.hands.names:
+                self._spawn(self._pace(host))
         self._watch(self.state)
+
+    async def _pace(self, host: str) -> None:
+        mine = set(self.hands.devices_of(host))
+        begun = (a for a in self.state.open_actions.values() if a.state is lifecycle.Action.INTENDED)
+        await self.hands.pace(host, [a.id for a in begun if a.device in mine])
 
     def _around(self) -> Around:
         return Around(

@@ -6,6 +6,7 @@ Recovery is not a case of its own: a host that died and an engine that died are 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +209,12 @@ class Hands:
                 return Fate(action.id, "not done", because, by=action.device)
         return Fate(action.id, "doubt", because)
 
+    async def pace(self, host: str, open_actions: Iterable[str]) -> None:
+        """Tell a host on virtual time what it is waited for; a host that is gone is met elsewhere."""
+        if self._hosts[host].spec.clock == "virtual" and self._hosts[host].alive:
+            with contextlib.suppress(HostGone):
+                await self._hosts[host].ask({"op": "pace", "open": sorted(open_actions)}, within_s=GRACE_S)
+
     async def ping(self, host: str) -> None:
         """Raises `HostGone` where the host's own halt channel does not answer in time."""
         await self._hosts[host].ask({"op": "ping"}, within_s=GRACE_S, urgent=True)
@@ -277,7 +284,6 @@ def host_specs(laboratory: Laboratory, directory: Path, sockets: Path, *, linger
             socket=sockets / f"{host}.sock",
             directory=directory / "hosts" / host,
             clock=file.clock,
-            settle_s=file.settle_s,
             world=world,
             seed=0 if file.world is None else file.world.seed,
             linger_s=linger_s,

@@ -20,9 +20,7 @@ async def build_devices(spec: HostSpec) -> Mapping[str, Driver]:
     """
     world = None if spec.world is None else World(spec.directory / "world", **spec.world)
     began_s = 0.0 if world is None else world.now_s
-    clock: Clock = (
-        VirtualClock(began_s, settle_s=spec.settle_s) if spec.clock == "virtual" else WallClock(time.time())
-    )
+    clock: Clock = VirtualClock(began_s) if spec.clock == "virtual" else WallClock(time.time())
     lab = LabContext(clock=clock, world=world, seed=spec.seed, directory=spec.directory)
     devices: dict[str, Driver] = {}
     for name, device in spec.devices.items():

@@ -12,11 +12,13 @@ import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
+from drivers.clock import VirtualClock
 from drivers.driver import Driver
 from drivers.errors import ArgumentRejected, UnknownVerb
 from drivers.host.spec import JOURNAL_LOST, HostSpec, beyond
@@ -53,6 +55,12 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._alone_since = time.monotonic()
+        self._awaited: frozenset[str] | None = (
+            None  # acts that the engine knows to be in hand, once it has said so
+        )
+        for device in devices.values():
+            if isinstance(device.lab.clock, VirtualClock):
+                device.lab.clock.paced_by(partial(self._may_jump, device.lab.clock))
         self._requests: dict[str, Callable[[Mapping[str, Any]], Awaitable[Reply]]] = {
             "fence": self._fence,
             "act": self._act,
@@ -60,6 +68,7 @@ class Host:
             "testify": self._testify,
             "sense": self._sense,
             "halt": self._halt,
+            "pace": self._pace,
             "ping": self._ping,
             "shutdown": self._shutdown,
         }
@@ -111,6 +120,8 @@ class Host:
             log.warning("connection broken", host=self.spec.name)
         finally:
             self._connections.pop(me)
+            if not self._connections:
+                self._awaited = None  # acts go on to their end, whether the engine comes back or not
             self._alone_since = time.monotonic()
             writer.close()
 
@@ -139,6 +150,7 @@ class Host:
         epoch = int(request["epoch"])
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
+        self._awaited = None
         named = [str(action) for action in request["open"]]
         still = {str(device) for device in request.get("halted", ())}
         self._halted = still & set(self.devices)
@@ -297,6 +309,18 @@ class Host:
             return {"failed": outcome.reason or str(outcome.attribution)}
         readings = {name: one.model_dump(mode="json") for name, one in outcome.readings.items()}
         return {"readings": readings}
+
+    async def _pace(self, request: Mapping[str, Any]) -> Reply:
+        """The engine has heard and sent all there is: these acts are in hand, and it waits for one of them."""
+        self._awaited = frozenset(str(action) for action in request["open"])
+        return {}
+
+    def _may_jump(self, clock: VirtualClock) -> bool:
+        """Virtual time stands while the engine has not heard of an act's end, or has sent one that is not here: else
+        acts that it sends to several devices one after another would not begin together."""
+        if self._awaited is None:  # nobody paces this host
+            return True
+        return self._awaited == set(self._acts) and clock.sleeping >= len(self._acts)
 
     async def _ping(self, request: Mapping[str, Any]) -> Reply:
         return {"pid": os.getpid(), "epoch": self.journal.epoch, "running": sorted(self._acts)}

@@ -44,7 +44,6 @@ class HostSpec(BaseModel):
     socket: Path
     directory: Path
     clock: Literal["virtual", "wall"]
-    settle_s: float = 0.0  # of a virtual clock: see `drivers.clock.VirtualClock`
     world: Mapping[str, Any] | None = None
     seed: int = 0
     devices: Mapping[str, HostedDevice]

@@ -12,7 +12,6 @@ from drivers.sim.faults import Faults
 from orchestrator.labfile import Laboratory
 
 HOST = "rehearsal"  # one process for all devices: one virtual time
-SETTLE_S = 0.03  # real time that the engine needs from one act to the next, several times over
 # A hang is ended by the engine's deadline, a minute or more of real time each: it is played only where it is asked for.
 FAULTS = tuple(name for name in Faults.model_fields if name != "hang")
 
@@ -34,7 +33,6 @@ def rehearsal_of(laboratory: Laboratory, faults: Mapping[str, float] | None = No
         description=file.description,
         reality="simulated",
         clock="virtual",
-        settle_s=SETTLE_S,
         world=file.world,
         devices=devices,
         groups=file.groups,

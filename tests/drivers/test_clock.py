@@ -202,18 +202,20 @@ def test_a_virtual_clock_needs_a_finite_start() -> None:
         VirtualClock(math.inf)
 
 
-async def test_acts_that_come_one_after_another_begin_together_where_time_settles() -> None:
+async def test_acts_that_come_one_after_another_begin_together_where_their_sender_paces() -> None:
     async def act(clock: VirtualClock) -> float:
         with clock.working():
             began_s = clock.now()
             await clock.sleep(30)
         return began_s
 
-    for settle_s, together in ((0.05, True), (0.0, False)):
-        clock = VirtualClock(settle_s=settle_s)
+    for paced in (True, False):
+        clock = VirtualClock()
+        if paced:
+            clock.paced_by(lambda clock=clock: clock.sleeping == 3)
         acts = []
         for _ in range(3):
             acts.append(asyncio.create_task(act(clock)))
             await asyncio.sleep(0.01)
-        assert ([await each for each in acts] == [0.0, 0.0, 0.0]) is together
-        assert clock.now() == (30.0 if together else 90.0)
+        assert ([await each for each in acts] == [0.0, 0.0, 0.0]) is paced
+        assert clock.now() == (30.0 if paced else 90.0)

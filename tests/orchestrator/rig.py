@@ -68,6 +68,9 @@ class Hands:
         self.inquired.append(action.id)
         return self.act(action)
 
+    async def pace(self, host: str, open_actions: Any) -> None:
+        """There is no virtual clock behind these."""
+
     async def ping(self, host: str) -> None:
         if self.away:
             raise HostGone("unplugged")

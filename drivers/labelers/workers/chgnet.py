@@ -36,15 +36,16 @@ class CHGNetCode(Code):
 
 
 class _Calculator(CHGNetCalculator):
-    def calculate(self, atoms: Atoms, *args: Any, **kwargs: Any) -> None:
+    def calculate(self, *args: Any, **kwargs: Any) -> None:
         """Isolated atoms (none within 6 angstrom) leave the graph without edges: the one ValueError it raises."""
+        atoms = args[0] if args else kwargs["atoms"]
         volume = atoms.get_volume() / len(atoms)
         if volume < DENSEST:
             raise NotTreatable(
                 f"too dense for CHGNet: {volume:.3g} angstrom^3 per atom, wanted at least {DENSEST:g}"
             )
         try:
-            super().calculate(atoms, *args, **kwargs)
+            super().calculate(*args, **kwargs)
         except ValueError as error:
             if "isolated atom" not in str(error):
                 raise
