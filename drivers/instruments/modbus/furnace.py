@@ -48,7 +48,7 @@ class ModbusFurnace(Instrument):
         """Address: `host`, `port`, `unit`. Numbers: `numbers`, `word_order`, `scale` (value = stored × scale),
         `controller_unit`, `registers`, `alarm_bits` (bit → name); `block_reads: false` reads each register by itself.
 
-        `hottest_K`, `fastest_ramp` and `usual_ramp` (K/min): what is allowed, and from what durations are reckoned.
+        `hottest_K`, `fastest_ramp` (K/min), `longest_hold_s`: what is allowed; durations are reckoned by `usual_ramp`.
         `band_K`: so near is there. `safe_K`: the setpoint after a stop. `poll_s`: between two looks. `timeout_s`: for
         one request; `reconnect_s`: so long a lost connection is tried anew. `stall_s`: a programme whose time stands
         still for so long (real seconds) is stopped. `late`: one that takes so many times its reckoned time is stopped.
@@ -67,6 +67,7 @@ class ModbusFurnace(Instrument):
         hottest_K: float = Field(default=1473.15, gt=290, le=3000)
         fastest_ramp: float = Field(default=20.0, gt=0.01)
         usual_ramp: float = Field(default=5.0, gt=0)
+        longest_hold_s: float = Field(default=360000.0, gt=0)
         band_K: float = Field(default=5.0, gt=0)
         safe_K: float = Field(default=ROOM_K, ge=0, le=400)
         poll_s: float = Field(default=1.0, gt=0)
@@ -101,7 +102,9 @@ class ModbusFurnace(Instrument):
         actions = dict(spec.actions)
         for verb in ("anneal", "be_at"):
             one = actions[verb]
-            limits = {"temperature": settings.hottest_K, "ramp": settings.fastest_ramp}
+            limits = {
+                "temperature": settings.hottest_K, "ramp": settings.fastest_ramp, "hold": settings.longest_hold_s,
+            }  # fmt: skip
             parameters = {
                 name: p.model_copy(update={"at_most": limits[name]}) if name in limits else p
                 for name, p in one.parameters.items()
@@ -125,7 +128,7 @@ class ModbusFurnace(Instrument):
         action: Action,
         temperature: Temperature,
         ramp: Ramp,
-        hold: Annotated[float, Quantity("s", at_least=0, at_most=360000)],
+        hold: Annotated[float, Quantity("s", at_least=0)],
     ) -> Given:
         """Run one programme: ramp to a temperature, hold it, heater off. The furnace is hot when it ends.
 

@@ -45,7 +45,7 @@ def made(file: LabFile, name: str, directory: Path, **address: Any) -> Driver:
 
 @pytest.fixture
 async def furnace() -> AsyncIterator[tuple[FurnaceController, int]]:
-    controller = FurnaceController(speed=20000.0, says_simulated=False)
+    controller = FurnaceController(speed=10000.0, says_simulated=False)
     yield controller, await controller.start()
     await controller.stop()
 
