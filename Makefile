@@ -50,6 +50,9 @@ bench: setup     ## the benchmarks that README and docs quote; prints tables
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/replay_p3ht.py
 	$(BIN)/python benchmarks/planner.py
+	$(BIN)/python benchmarks/makespan.py
+	$(BIN)/python benchmarks/stop_latency.py
+	$(BIN)/python benchmarks/isolation.py
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py

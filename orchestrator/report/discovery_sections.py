@@ -109,7 +109,7 @@ def _round_notes(found: Discovery) -> list[str]:
 
 def _rounds_listing(records: Records, found: Discovery) -> Listing:
     unit = records.campaign.objectives[0].unit
-    heads = (
+    heads: tuple[str, ...] = (
         "Round",
         "Experiments",
         "Mode",
@@ -125,10 +125,12 @@ def _rounds_listing(records: Records, found: Discovery) -> Listing:
         "From",
     )
     rows = tuple(_round_row(found, each) for each in found.rounds)
-    caption = (
-        "A round is what was proposed with one question. Error: mean absolute error of the energies predicted. New "
-        "systems: labelled crystals of elements that no crystal with an energy known beforehand combines."
-    )
+    caption = "A round is what was proposed with one question. Error: mean absolute error of the energies predicted."
+    at = heads.index("New systems")
+    if all(each.new_systems is None for each in found.rounds):  # no energy was known beforehand
+        heads, rows = heads[:at] + heads[at + 1 :], tuple(row[:at] + row[at + 1 :] for row in rows)
+    else:
+        caption += " New systems: labelled crystals of elements that none with an energy known beforehand combines."
     return Listing(heads, rows, caption)
 
 
@@ -155,7 +157,7 @@ def _round_row(found: Discovery, each: Round) -> tuple[str, ...]:
         f"{each.new_systems} ({percent(each.new_systems / n)})"
         if n and each.new_systems is not None
         else "–",
-        ", ".join(f"{count} {source}" for source, count in sources.items()) or "–",
+        ", ".join(f"{count} {source.replace('_', ' ')}" for source, count in sources.items()) or "–",
     )
 
 
