@@ -11,6 +11,7 @@ import pytest
 from drivers.binding import bind
 from drivers.clock import WallClock
 from drivers.driver import Driver, LabContext
+from drivers.errors import LabError
 from drivers.instruments.simulated.http_oven import Oven, OvenServer
 from drivers.instruments.simulated.modbus_furnace import FurnaceController
 from drivers.instruments.simulated.scpi_smu import Film, SourceMeter, SourceMeterServer
@@ -97,3 +98,15 @@ async def test_the_oven_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     await device.halt()
     await device.disconnect()
     server.stop()
+
+
+def test_a_simulator_belongs_in_a_simulated_laboratory_only(tmp_path: Path) -> None:
+    file, _ = printed("modbus_furnace.md", tmp_path)
+    rehearsed = file.model_copy(update={"reality": "simulated"}).with_settings("furnace", simulated=True)
+    assert bind(rehearsed)["furnace"].spec.simulated
+    for wrong in (
+        file.with_settings("furnace", simulated=True),
+        file.model_copy(update={"reality": "simulated"}),
+    ):
+        with pytest.raises(LabError, match="the laboratory is"):
+            bind(wrong)
