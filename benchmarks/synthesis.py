@@ -44,8 +44,9 @@ from drivers.sim.synthesis.furnace import CONTROL_ERROR_K
 from drivers.sim.synthesis.gibbs import OXYGEN_BAR, formation_energy, gas_potential
 from drivers.sim.synthesis.hull import hull
 from drivers.sim.synthesis.identification import identify, library
-from drivers.sim.synthesis.kinetics import Powder, heated
+from drivers.sim.synthesis.kinetics import heated
 from drivers.sim.synthesis.phases import System, read_system
+from drivers.sim.synthesis.powder import Powder
 from drivers.sim.synthesis.recording import record
 from surrogates.synthesis.chemistry import Chemistry, counts_of
 from surrogates.synthesis.choose import choose, precursor_sets

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from drivers.driver import Action, ActionFailed, Attribution, LabContext
 from drivers.errors import SettingsError
 from drivers.protocol import DeviceSpec
 from drivers.sim.device import SimulatedDevice
-from drivers.sim.synthesis.kinetics import Powder
 from drivers.sim.synthesis.laboratory import RACK, Crucible, SolidState
-from drivers.sim.synthesis.phases import System, read_system
+from drivers.sim.synthesis.powder import Powder
 from drivers.sim.world import World
+
+if TYPE_CHECKING:
+    from drivers.sim.synthesis.phases import System
 
 
 class SynthesisDevice(SimulatedDevice):
@@ -74,13 +76,20 @@ class ChemistryDevice(SynthesisDevice):
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
         super().__init__(name, settings, lab)
-        self.system: System = read_system(self.settings.table)
+        self.system = read(self.settings.table)
 
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
         """As declared. Raises SettingsError for a table that is none."""
-        read_system(settings.table)
+        read(settings.table)
         return super().describe(settings)
+
+
+def read(table: str | None) -> System:
+    """The phases of a table. Raises SettingsError. Libraries are loaded here, not with the drivers' names."""
+    from drivers.sim.synthesis.phases import read_system
+
+    return read_system(table)
 
 
 def with_choices(spec: DeviceSpec, verb: str, argument: str, choices: Sequence[str]) -> DeviceSpec:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivers.driver import Action, Given, Gives, Repeat, action
 from drivers.protocol import DeviceSpec
-from drivers.sim.synthesis.device import ChemistryDevice, with_choices
-from drivers.sim.synthesis.diffraction import FIRST_DEG, STEP_DEG
-from drivers.sim.synthesis.identification import Found, identify, library
-from drivers.sim.synthesis.phases import read_system
-from drivers.sim.synthesis.recording import record
+from drivers.sim.synthesis.device import ChemistryDevice, read, with_choices
+
+if TYPE_CHECKING:
+    from drivers.sim.synthesis.identification import Found
 
 TAKES_S = 480.0  # the A-Lab's 8 min, 10 to 100 deg
 
@@ -24,9 +23,7 @@ class Diffractometer(ChemistryDevice):
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
         """The target is one of the table's phases."""
-        return with_choices(
-            super().describe(settings), "measure", "target", read_system(settings.table).formulas
-        )
+        return with_choices(super().describe(settings), "measure", "target", read(settings.table).formulas)
 
     @action(
         Repeat.REPEATABLE,
@@ -42,6 +39,8 @@ class Diffractometer(ChemistryDevice):
     )
     async def measure(self, sample: str, action: Action, target: str) -> Given:
         """Record a pattern, say which phases it shows and how much of each; the record has pattern and phases."""
+        from drivers.sim.synthesis.diffraction import FIRST_DEG, STEP_DEG
+
         fractions = self.powder(sample).weight_fractions(self.system)
         seen = {"what": "measurement", "fractions": {f: x for f, x in fractions.items() if x >= 1e-4}}
         await self.work(action, TAKES_S, lambda elapsed_s: seen if elapsed_s >= TAKES_S else None)
@@ -56,6 +55,9 @@ class Diffractometer(ChemistryDevice):
         return Given(readings, {"phases": phases, "complete": found.complete, "pattern": pattern})
 
     def _analysed(self, action: Action, fractions: dict[str, float]) -> tuple[list[float], Found]:
+        from drivers.sim.synthesis.identification import identify, library
+        from drivers.sim.synthesis.recording import record
+
         counts = record(
             self.system,
             fractions,

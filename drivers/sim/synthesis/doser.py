@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from drivers.driver import Action, Gives, Quantity, Reading, Repeat, Testimony, action
 from drivers.errors import SettingsError
 from drivers.protocol import DeviceSpec
-from drivers.sim.synthesis.device import ChemistryDevice, with_choices
-from drivers.sim.synthesis.phases import System, read_system
+from drivers.sim.synthesis.device import ChemistryDevice, read, with_choices
+
+if TYPE_CHECKING:
+    from drivers.sim.synthesis.phases import System
 
 TAKES_S = 60.0  # per powder
 RELATIVE, GRAIN_G = 0.005, 0.0005  # sd of a dose: of its mass, and of the last grains
@@ -35,7 +37,7 @@ class Doser(ChemistryDevice):
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
         """Precursors are the table's phases, mixtures those of the settings. Raises SettingsError."""
-        system = read_system(settings.table)
+        system = read(settings.table)
         for name, mixture in settings.mixtures.items():
             if strangers := [formula for formula in mixture if formula not in system.number]:
                 raise SettingsError(

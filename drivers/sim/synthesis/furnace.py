@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from drivers.driver import Action, Quantity, Repeat, Testimony, action
 from drivers.sim.synthesis.device import ChemistryDevice
-from drivers.sim.synthesis.hull import Atmosphere
-from drivers.sim.synthesis.kinetics import ROOM_K, at_time, heated, ramp_s
+from drivers.sim.synthesis.powder import ROOM_K, Atmosphere, at_time, ramp_s
 
 HANDLING_S = 90.0  # put in, take out
 COOLING_K_PER_S = 10 / 60
@@ -32,6 +31,8 @@ class BoxFurnace(ChemistryDevice):
         atmosphere: Atmosphere = "air",
     ) -> None:
         """Put the crucible in, heat, hold, let cool, take out. A second firing goes on from the first."""
+        from drivers.sim.synthesis.kinetics import heated
+
         powder = self.powder(sample)
         reached = temperature + self.error(action, "control", CONTROL_ERROR_K)
         hot_s = ramp_s(reached) + hold

@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
 from drivers.sim.synthesis.gibbs import CHLORINE_BAR, OXYGEN_BAR, formation_energy, gas_potential
 from drivers.sim.synthesis.phases import System
+from drivers.sim.synthesis.powder import Atmosphere
 
-Atmosphere = Literal["air", "argon"]
 NEGLIGIBLE = 1e-4  # eV per atom: what drives no reaction
 GRID_K = 25.0  # thermochemistry is looked up at multiples of this
 TIGHT = 1e-7

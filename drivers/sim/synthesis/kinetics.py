@@ -25,52 +25,24 @@ The constants are typical values, fixed before any planner was tried on the labo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
 from drivers.sim.synthesis.gibbs import K_B
-from drivers.sim.synthesis.hull import GRID_K, Atmosphere, Hull, hull
+from drivers.sim.synthesis.hull import Hull, hull
 from drivers.sim.synthesis.phases import System
+from drivers.sim.synthesis.powder import Atmosphere, Powder, schedule
 
 ATTEMPTS = 1000.0  # 1/s
 GAMMA = 0.08 / 16.0218  # J/m^2 in eV/angstrom^2
 MIGRATION = {"Li": 0.9, "Na": 1.0, "Cl": 1.2, "P": 1.4, "Fe": 1.5, "Mn": 1.5, "Y": 2.0}  # eV
 SLOWEST = 2.0  # of elements not in the list
 LAYER = 0.3
-ROOM_K = 298.15
-# Heating of the A-Lab's furnaces: 2 K/min to 300 degC, then 15 K/min. Cooling freezes what there is.
-GENTLE_K, GENTLE_K_PER_S, STEEP_K_PER_S = 573.15, 2 / 60, 15 / 60
 DULL_K = 500.0  # nothing is driven over its barrier below
 TRACE = 1e-6  # share of the moles below which a phase is not there
 STEPS = 400  # at most, at one temperature
-
-
-@dataclass(frozen=True)
-class Powder:
-    """What is in a crucible: moles of atoms by formula; how well it is mixed, 0 to 1; what has reacted per atom since
-    it was last ground."""
-
-    moles: Mapping[str, float]
-    mixed: float = 0.0
-    layer: float = 0.0
-
-    @property
-    def total(self) -> float:
-        return sum(self.moles.values())
-
-    def ground(self) -> Powder:
-        """Ground again: fresh contacts."""
-        return replace(self, mixed=1.0, layer=0.0)
-
-    def weight_fractions(self, system: System) -> dict[str, float]:
-        """Formula -> fraction of the mass, largest first."""
-        mass = {f: n * system.phase(f).mass for f, n in self.moles.items()}
-        total = sum(mass.values())
-        return {f: m / total for f, m in sorted(mass.items(), key=lambda one: -one[1])}
 
 
 def barrier(driving: float, volume: float) -> float:
@@ -96,24 +68,6 @@ class _Network:
     volumes: np.ndarray
 
 
-def schedule(temperature: float, hold: float) -> Iterator[tuple[float, float]]:
-    """(K, s): the steps of at most 25 K in which a crucible is heated to `temperature`, and its hold."""
-    at = ROOM_K
-    while at < temperature - 1e-9:
-        upto = min(at + GRID_K, temperature)
-        if at < GENTLE_K < upto:
-            upto = GENTLE_K
-        speed = GENTLE_K_PER_S if at < GENTLE_K else STEEP_K_PER_S
-        yield (at + upto) / 2, (upto - at) / speed
-        at = upto
-    yield temperature, hold
-
-
-def ramp_s(temperature: float) -> float:
-    """Seconds from room temperature to `temperature` K."""
-    return sum(seconds for _, seconds in schedule(temperature, 0.0))
-
-
 def heated(
     system: System, powder: Powder, temperature: float, hold: float, atmosphere: Atmosphere
 ) -> list[tuple[float, Powder]]:
@@ -132,19 +86,6 @@ def heated(
         there = {system.phases[k].formula: float(moles[k]) for k in np.flatnonzero(moles > 0)}
         course.append((seconds, Powder(there, powder.mixed, layer)))
     return course
-
-
-def at_time(course: list[tuple[float, Powder]], seconds: float) -> Powder:
-    """The powder at `seconds` of a course of heating: between two steps a mixture of both, so that no atom is lost."""
-    for (t0, before), (t1, after) in pairwise(course):
-        if seconds < t1:
-            share = max((seconds - t0) / (t1 - t0), 0.0)
-            moles = {f: n * (1 - share) for f, n in before.moles.items()}
-            for f, n in after.moles.items():
-                moles[f] = moles.get(f, 0.0) + n * share
-            moles = {f: n for f, n in moles.items() if n > 0}
-            return Powder(moles, before.mixed, before.layer + share * (after.layer - before.layer))
-    return course[-1][1]
 
 
 def _hold(

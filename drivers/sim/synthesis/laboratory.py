@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
-from drivers.sim.synthesis.kinetics import Powder
+from drivers.sim.synthesis.powder import Powder
 from drivers.sim.tally import Fact
 from drivers.sim.world import WorldSettings
 

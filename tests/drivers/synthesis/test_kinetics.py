@@ -9,17 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.sim.synthesis.hull import balanced, hull
-from drivers.sim.synthesis.kinetics import (
-    GAMMA,
-    Powder,
-    at_time,
-    barrier,
-    heated,
-    ramp_s,
-    rate_constant,
-    schedule,
-)
+from drivers.sim.synthesis.kinetics import GAMMA, barrier, heated, rate_constant
 from drivers.sim.synthesis.phases import System
+from drivers.sim.synthesis.powder import Powder, at_time, ramp_s, schedule
 
 HOURS = 3600.0
 
