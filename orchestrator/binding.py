@@ -396,5 +396,12 @@ def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) ->
                 f"gives.{name}",
                 f"{reading} comes in {declared.unit!r}, the campaign wants it in {unit!r}",
             )
+        if not declared.unit and unit and same_dimension("", unit):
+            # Is 0.25 a quarter, or a quarter of a percent? Nobody can tell, and it would be a factor of 100.
+            faults.add(
+                "E310", step, f"gives.{name}",
+                f"{reading} comes without a unit, the campaign wants it in {unit!r}",
+                "leave the unit out, or have the device say its own",
+            )  # fmt: skip
         gifts[name] = Gift(reading, declared.unit, unit, declared.at_least, declared.at_most)
     return gifts

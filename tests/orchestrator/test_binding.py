@@ -113,6 +113,13 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     "a reading of the wrong dimension": (
         "E310", {"objectives": (Objective(name="conductance", direction="maximise", unit="m"),)},
         "recipe[look].gives.conductance", "signal comes in 'S', the campaign wants it in 'm'", ""),
+    "a reading without a unit that may be a share or a percentage": (
+        "E310", {
+            "objectives": (Objective(name="count", direction="maximise", unit="%"),),
+            **with_step(LOOK, gives={"count": "count"}),
+        },
+        "recipe[look].gives.count", "count comes without a unit, the campaign wants it in '%'",
+        "leave the unit out, or have the device say its own"),
     "a limit in a unit of the wrong dimension": (
         "E311", {"limits": (Limit(device="oven", argument="temperature", at_most=Quantity(value=3.0, unit="m")),)},
         "recipe[bake].with.temperature", "the limit oven.temperature has a unit unlike 'K'", ""),
