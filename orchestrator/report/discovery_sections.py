@@ -130,7 +130,9 @@ def _rounds_listing(records: Records, found: Discovery) -> Listing:
     if all(each.new_systems is None for each in found.rounds):  # no energy was known beforehand
         heads, rows = heads[:at] + heads[at + 1 :], tuple(row[:at] + row[at + 1 :] for row in rows)
     else:
-        caption += " New systems: labelled crystals of elements that none with an energy known beforehand combines."
+        caption += (
+            " New systems: labelled crystals of elements that none with an energy known beforehand combines."
+        )
     return Listing(heads, rows, caption)
 
 

@@ -110,6 +110,9 @@ def test_of_measured_films_the_model_predicts_what_it_was_not_shown() -> None:
     assert model.r2 > 0.6
     with path.open(encoding="utf-8-sig") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: -float(row[device["output"]]))
-    for part, low, high in ((rows[:20], 300, 1000), (rows[-20:], 0, 30)):  # S/cm: the best and the poorest films
+    for part, low, high in (
+        (rows[:20], 300, 1000),
+        (rows[-20:], 0, 30),
+    ):  # S/cm: the best and the poorest films
         said = [model.at([float(row[column]) for column in device["components"].values()]) for row in part]
         assert low < np.median(said) < high

@@ -19,7 +19,9 @@ async def test_a_learned_potential_says_what_it_is_and_fails_isolated_atoms(tmp_
         assert (lonely.status, lonely.attribution) == ("failed", Attribution.INFEASIBLE)
         assert "isolated atoms: 1 have no other atom near enough" in lonely.reason
         crushed = await do(labeler, "energy", fcc("H", 1.6))
-        assert crushed.attribution is Attribution.INFEASIBLE and "too dense for CHGNet: 1.02" in crushed.reason
+        assert (
+            crushed.attribution is Attribution.INFEASIBLE and "too dense for CHGNet: 1.02" in crushed.reason
+        )
         silicon = await do(labeler, "energy", diamond("Si", 5.43))
         assert silicon.readings["energy"].value == pytest.approx(-5.312, abs=0.005)
         assert silicon.record["fidelity"] == "ml-potential" and "DFT" not in silicon.record["method"]
