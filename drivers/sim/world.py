@@ -25,6 +25,7 @@ TALLY = "tally.jsonl"
 MODELS = {
     "thin_film": "drivers.sim.thin_film:ThinFilm",
     "bench": "drivers.sim.instant:Bench",
+    "solid_state": "drivers.sim.synthesis.laboratory:SolidState",
 }
 
 

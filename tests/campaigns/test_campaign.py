@@ -54,6 +54,7 @@ def test_the_library_is_complete() -> None:
         "discover_oxides",
         "instant",
         "p3ht_cnt",
+        "solid_state",
         "thin_film",
         "thin_film_careful",
         "thin_film_tradeoff",

@@ -1,8 +1,8 @@
 """A device that tests hold in their hands, and the hosts around it: in this process, or as real ones.
 
 The rig is steered by files in its `bench` directory, so that a test steers one in another process just so:
-`hold` keeps every act where it is until the file is gone, `block` the whole host with it, `break` makes it raise, `verdict` is what it testifies
-(`truth`: by the facts).
+`hold` keeps every act where it is until the file is gone, `block` the whole host with it, `break` makes it raise,
+`verdict` is what it testifies (`truth`: by the facts).
 What physically happened is in `facts`, one line an act, halt or make-safe.
 """
 

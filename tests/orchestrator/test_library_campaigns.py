@@ -9,6 +9,10 @@ import pytest
 
 from tests.orchestrator.laboratory import alquimia
 
+ENTRIES = (
+    Path(__file__).resolve().parents[2].parent
+    / "shared/data/materials/mp_chemsys_entries/cl_mn_na_o_y.jsonl.gz"
+)
 FILMS = Path(__file__).resolve().parents[2].parent / "shared/data/bo/p3ht_cnt"
 
 
@@ -32,3 +36,9 @@ def test_a_conducting_film_is_found_among_all_mixtures(tmp_path: Path) -> None:
     (table,) = FILMS.glob("*.csv")
     args = ("composite_film", "--table", str(table), "--set", "budget.experiments=25")
     assert best(tmp_path, "conductivity", *args) > 400  # S/cm; the median of the table is 40
+
+
+@pytest.mark.skipif(not ENTRIES.exists(), reason=f"the calculated entries are not at {ENTRIES}")
+def test_a_compound_is_made_by_a_route_that_does_not_get_stuck(tmp_path: Path) -> None:
+    args = ("solid_state", "--table", str(ENTRIES), "--set", "budget.experiments=16")
+    assert best(tmp_path, "purity", *args) > 0.8  # of weight; the route of most driving force stays below 0.5

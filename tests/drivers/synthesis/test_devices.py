@@ -229,13 +229,13 @@ def test_a_world_of_another_model_is_refused(phosphates: Path, tmp_path: Path) -
     other.close()
 
 
-def test_the_shipped_laboratory_binds_once_it_has_a_table(installed: None, phosphates: Path) -> None:
+def test_the_shipped_laboratory_binds_once_it_has_a_table(installed: None, manganates: Path) -> None:
     lab = lab_file("simulated/solid_state")
     with pytest.raises(LabError, match="--table PATH"):
         bind(lab)
     for name, device in lab.devices.items():
         if "table" in device.settings:
-            lab = lab.with_settings(name, table=str(phosphates))
+            lab = lab.with_settings(name, table=str(manganates))
     bound = bind(lab)
     assert len(bound) == 8 and lab.members("furnace") == ("furnace_1", "furnace_2", "furnace_3", "furnace_4")
     assert {one.host for one in bound.values()} == {"synthesis_lab"}
