@@ -154,7 +154,7 @@ async def test_what_the_controller_says_of_an_interrupted_act(
     """Never begun, still running, done, broken off: each asked by a driver that remembers nothing."""
     monkeypatch.setattr("drivers.instruments.modbus.furnace.ASK_S", 0.05)
     controller, port = slow
-    first, second = request("anneal", **{**ANNEAL, "hold": 60.0}), request("anneal", **ANNEAL)
+    first, second = request("anneal", **{**ANNEAL, "hold": 2400.0}), request("anneal", **ANNEAL)
     async with connected(ModbusFurnace, tmp_path, settings(port)) as furnace:
         act = asyncio.create_task(furnace.act(first))
         await soaking(controller)
