@@ -77,6 +77,11 @@ class ModbusLink:
                     try:
                         reply = await ask(self._client)
                     except (ModbusException, OSError) as error:
+                        # pymodbus makes an error of a cancellation: a halted act would go on to its end.
+                        task = asyncio.current_task()
+                        if task is not None and task.cancelling():
+                            self.close()
+                            raise asyncio.CancelledError from error
                         why = str(error) or type(error).__name__
                         self.close()
                         if once:
