@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from drivers import contract
 from drivers.clock import WallClock
 from drivers.driver import Attribution, LabContext
-from tests.drivers import contract
 from tests.drivers.balance import Balance
 from tests.drivers.laboratory import request
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers import registry
+from drivers import contract, registry
+from drivers.contract import Case
 from drivers.driver import Driver
 from drivers.protocol import Argument
-from tests.drivers import contract
-from tests.drivers.contract import Case
 
 MIX: tuple[str, str, Mapping[str, Argument]] = (
     "sim.dispenser",

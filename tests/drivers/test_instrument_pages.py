@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
-from drivers import binding
 from drivers.binding import bind
 from orchestrator.labfile import bind_lab
 from tests.drivers.not_yet_installed import known
@@ -26,8 +23,6 @@ def test_the_printed_laboratory_is_bound_as_it_is_printed(page: str, monkeypatch
     for library, needs in (("sila2", "sila"), ("pylabrobot", "liquid_handler"), ("aiomqtt", "mqtt")):
         if page == needs:
             pytest.importorskip(library, reason="instruments need the extra 'instruments'")
-    if page == "liquid_handler" and "spec.simulated" not in inspect.getsource(binding):
-        pytest.skip("drivers/binding.py asks the driver's class, not the device, whether it is simulated")
     laboratory = bind_lab(printed(f"instruments/{page}.md", {}))
     ((_, device),) = laboratory.devices.items()
     assert device.spec.simulated == (laboratory.file.reality == "simulated")

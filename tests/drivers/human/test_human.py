@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from drivers import contract
 from drivers.binding import bind
+from drivers.contract import Case
 from drivers.human import person
 from drivers.human.person import Human
 from drivers.human.tasks import (
@@ -27,8 +29,6 @@ from drivers.human.tasks import (
     open_tasks,
 )
 from drivers.protocol import Attribution, Outcome, Repeat
-from tests.drivers import contract
-from tests.drivers.contract import Case
 from tests.drivers.human.conftest import asked, somebody, technician
 from tests.drivers.laboratory import request
 from tests.drivers.pages import printed

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from drivers.contract import PROMISES, Case
 from drivers.driver import Driver
 from drivers.instruments.simulated.furnace_plant import PlantConstants
 from drivers.instruments.simulated.http_oven import Oven, OvenServer
 from drivers.instruments.simulated.modbus_furnace import FurnaceController
 from drivers.instruments.simulated.scpi_smu import Film, SourceMeter, SourceMeterServer
-from tests.drivers.contract import PROMISES, Case
 from tests.drivers.instruments.bench import NAMES, know
 from tests.drivers.instruments.test_rest import DRY, LOOK
 

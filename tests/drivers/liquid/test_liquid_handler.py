@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers import binding
+from drivers import contract
 from drivers.binding import bind
 from drivers.clock import VirtualClock
+from drivers.contract import Case
 from drivers.driver import LabContext
 from drivers.errors import ArgumentRejected, LabError, SettingsError
 from drivers.instruments.liquid_handler import LiquidHandler
 from drivers.protocol import Attribution, Outcome
-from tests.drivers import contract
-from tests.drivers.contract import Case
 from tests.drivers.laboratory import request
 from tests.drivers.pages import printed
 
@@ -60,8 +58,6 @@ async def test_the_printed_laboratory_transfers_and_counts(tmp_path: Path) -> No
 
 
 def test_the_printed_laboratory_binds_as_a_simulated_one_only() -> None:
-    if "spec.simulated" not in inspect.getsource(binding):
-        pytest.skip("drivers/binding.py asks the driver's class, not the device, whether it is simulated")
     lab = printed(PAGE, {})
     assert bind(lab)["pipettor"].spec.simulated
     with pytest.raises(LabError, match="simulates and the laboratory is real"):

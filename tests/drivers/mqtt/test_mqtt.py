@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from drivers import contract
 from drivers.clock import WallClock
+from drivers.contract import Case
 from drivers.driver import LabContext
 from drivers.errors import SettingsError
 from drivers.instruments.mqtt import BrokerEntry, Sensed, SensorEntry, Sensors, SensorStream
 from drivers.instruments.mqtt_sensor import BadPayload, number
 from drivers.protocol import Attribution
-from tests.drivers import contract
-from tests.drivers.contract import Case
 from tests.drivers.laboratory import request
 from tests.drivers.mqtt.conftest import TestBroker, broker_process, dies_with_a_will, soon
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from drivers import contract
+from drivers.contract import Case
 from drivers.errors import SettingsError
 from drivers.instruments.sila.connection import ServerAway
 from drivers.instruments.sila.device import SilaDevice
 from drivers.protocol import Attribution
-from tests.drivers import contract
-from tests.drivers.contract import Case
 from tests.drivers.laboratory import request
 from tests.drivers.sila.conftest import Device
 from tests.drivers.sila.furnace import Furnace, certificate, furnace_server

@@ -18,7 +18,9 @@ import pytest
 from sila2.client import SilaClient
 from sila2.framework import DefinedExecutionError, UndefinedExecutionError, ValidationError
 
+from drivers import contract
 from drivers.clock import VirtualClock
+from drivers.contract import Case
 from drivers.driver import LabContext
 from drivers.errors import LabError, SettingsError
 from drivers.instruments.sila.definition import device_feature
@@ -27,8 +29,6 @@ from drivers.instruments.sila.serve import laboratory, limits, main, serving
 from drivers.instruments.sila.units import convert
 from drivers.lab import LabFile
 from drivers.protocol import ActionSpec, DeviceSpec, ParameterSpec, Repeat
-from tests.drivers import contract
-from tests.drivers.contract import Case
 from tests.drivers.laboratory import request
 from tests.drivers.sila.furnace import certificate
 

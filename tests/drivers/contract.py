@@ -1,1 +1,0 @@
-from drivers.contract import *  # noqa: F403
