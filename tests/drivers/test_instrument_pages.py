@@ -6,20 +6,11 @@ import pytest
 
 from drivers.binding import bind
 from orchestrator.labfile import bind_lab
-from tests.drivers.not_yet_installed import known
 from tests.drivers.pages import DOCS, printed
-
-DRIVERS = {
-    "sila": "drivers.instruments.sila.device:SilaDevice",
-    "liquid_handler": "drivers.instruments.liquid_handler:LiquidHandler",
-    "mqtt__sensors": "drivers.instruments.mqtt:Sensors",
-    "human": "drivers.human.person:Human",
-}
 
 
 @pytest.mark.parametrize("page", ["human", "mqtt", "sila", "liquid_handler"])
-def test_the_printed_laboratory_is_bound_as_it_is_printed(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, **DRIVERS)
+def test_the_printed_laboratory_is_bound_as_it_is_printed(page: str) -> None:
     for library, needs in (("sila2", "sila"), ("pylabrobot", "liquid_handler"), ("aiomqtt", "mqtt")):
         if page == needs:
             pytest.importorskip(library, reason="instruments need the extra 'instruments'")

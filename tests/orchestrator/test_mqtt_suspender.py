@@ -22,7 +22,6 @@ from orchestrator.hands import Hands
 from orchestrator.labfile import bind_lab, read_lab
 from orchestrator.sentry import Seen, Sentry, reading_of
 from tests.drivers.mqtt.conftest import TestBroker
-from tests.drivers.not_yet_installed import known
 from tests.drivers.rig import served
 from tests.orchestrator.builders import bound, opened
 
@@ -46,9 +45,8 @@ suspenders:
 
 
 async def test_what_a_broker_says_suspends_and_resumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    known(monkeypatch, mqtt__sensors="drivers.instruments.mqtt:Sensors")
     broker = TestBroker()
     await broker.start()
     (tmp_path / "lab.yaml").write_text(LAB.replace("PORT", str(broker.port)))

@@ -15,13 +15,7 @@ from drivers.clock import WallClock
 from drivers.driver import LabContext
 from drivers.human.person import Human
 from drivers.human.tasks import Task, answer, open_tasks
-from tests.drivers.not_yet_installed import known
 from tests.drivers.pages import printed
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, human="drivers.human.person:Human")
 
 
 @pytest.fixture

@@ -22,13 +22,7 @@ from drivers.binding import bind
 from drivers.clock import WallClock
 from drivers.driver import LabContext
 from drivers.instruments.mqtt import Sensors
-from tests.drivers.not_yet_installed import known
 from tests.drivers.pages import printed
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, mqtt__sensors="drivers.instruments.mqtt:Sensors")
 
 
 class TestBroker:

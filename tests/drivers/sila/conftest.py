@@ -1,4 +1,4 @@
-"""Everything here needs sila2; devices are given their names before the package is installed anew."""
+"""Everything here needs sila2."""
 
 from __future__ import annotations
 
@@ -16,16 +16,10 @@ pytest.importorskip("sila2", reason="SiLA needs the extra 'instruments'")
 from drivers.binding import bind
 from drivers.clock import WallClock
 from drivers.driver import Driver, LabContext
-from tests.drivers.not_yet_installed import known
 from tests.drivers.pages import printed
 from tests.drivers.sila.furnace import Furnace, free_port, furnace_server
 
 Device = Callable[..., AbstractAsyncContextManager[Any]]
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, sila="drivers.instruments.sila.device:SilaDevice")
 
 
 @pytest.fixture

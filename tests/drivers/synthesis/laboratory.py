@@ -10,7 +10,6 @@ from drivers.clock import VirtualClock
 from drivers.contract import Case
 from drivers.driver import Driver, LabContext
 from drivers.protocol import Outcome
-from drivers.sim import world
 from drivers.sim.synthesis.arm import Arm
 from drivers.sim.synthesis.diffractometer import Diffractometer
 from drivers.sim.synthesis.doser import Doser
@@ -19,7 +18,6 @@ from drivers.sim.synthesis.mill import Mill
 from drivers.sim.world import World
 from tests.drivers.laboratory import request
 
-MODEL = "drivers.sim.synthesis.laboratory:SolidState"
 DRIVERS: dict[str, type[Driver]] = {
     "sim.powder_doser": Doser,
     "sim.mill": Mill,
@@ -38,7 +36,6 @@ class SolidLab:
     def __init__(
         self, directory: Path, table: Path, *, seed: int = 1, faults: Any = None, **settings: Any
     ) -> None:
-        world.MODELS.setdefault("solid_state", MODEL)
         self.world = World(directory, model="solid_state", seed=seed, settings=settings)
         self.clock = VirtualClock(self.world.now_s)
         self.context = LabContext(self.clock, self.world, seed, directory)
@@ -82,7 +79,6 @@ class SolidCase(Case):
     """A case whose sample has been dosed and mixed by devices that have the same table."""
 
     async def ready(self, directory: Path) -> Driver:
-        world.MODELS.setdefault("solid_state", MODEL)
         context = self.context(directory)
         for kind, verb, args in (
             (Doser, "dose", {"precursor": "Fe2O3", "mass": 1.0}),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drivers import contract, registry
+from drivers import contract
 from drivers.binding import bind
 from drivers.clock import VirtualClock
 from drivers.driver import Attribution, LabContext
@@ -26,15 +26,7 @@ from drivers.sim.synthesis.phases import System
 from drivers.sim.synthesis.powder import ROOM_K, ramp_s
 from orchestrator.prepare import prepare
 from tests.drivers.laboratory import lab_file, request
-from tests.drivers.synthesis.laboratory import DRIVERS, MIXTURES, MODEL, SolidCase, SolidLab
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drivers and world under the names that the shipped laboratory uses, installed or not."""
-    monkeypatch.setitem(world.MODELS, "solid_state", MODEL)
-    found = registry.driver
-    monkeypatch.setattr(registry, "driver", lambda name: DRIVERS[name] if name in DRIVERS else found(name))
+from tests.drivers.synthesis.laboratory import DRIVERS, MIXTURES, SolidCase, SolidLab
 
 
 @pytest.mark.parametrize("keeps", contract.PROMISES, ids=lambda keeps: keeps.__name__)
@@ -229,7 +221,7 @@ def test_a_world_of_another_model_is_refused(phosphates: Path, tmp_path: Path) -
     other.close()
 
 
-def test_the_shipped_laboratory_binds_once_it_has_a_table(installed: None, manganates: Path) -> None:
+def test_the_shipped_laboratory_binds_once_it_has_a_table(manganates: Path) -> None:
     lab = lab_file("simulated/solid_state")
     with pytest.raises(LabError, match="--table PATH"):
         bind(lab)
@@ -244,7 +236,7 @@ def test_the_shipped_laboratory_binds_once_it_has_a_table(installed: None, manga
 
 
 async def test_the_laboratory_and_the_campaign_of_the_page_work_as_printed(
-    installed: None, manganates: Path, tmp_path: Path
+    manganates: Path, tmp_path: Path
 ) -> None:
     """The page's lab.yaml binds, its campaign is accepted, and its routes end as the page says."""
     page = (Path(__file__).parents[3] / "docs" / "solid_state.md").read_text()
