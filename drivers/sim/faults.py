@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.protocol import Attribution, Reading, ResultSpec
 
-Rate = Field(default=0.0, ge=0, le=1)
 LATE = 3.0  # times the usual duration
 DRIFT = 0.02  # of the value, more with each act that drifts
 ABSURD = 1e30
+
+
+def _rate(what: str) -> Any:
+    return Field(default=0.0, ge=0, le=1, description=what)
 
 
 class Faults(BaseModel):
@@ -26,22 +30,22 @@ class Faults(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # Before anything is done.
-    instrument: float = Rate  # the device stops with an error
-    infeasible: float = Rate  # the recipe turns out not to work
-    busy: float = Rate  # somebody else has the device
-    dropped_sample: float = Rate  # the gripper has lost it
-    jammed_door: float = Rate  # nothing gets in
+    instrument: float = _rate("the device stops with an error")
+    infeasible: float = _rate("the recipe turns out not to work")
+    busy: float = _rate("somebody else has the device")
+    dropped_sample: float = _rate("the gripper has lost it")
+    jammed_door: float = _rate("nothing gets in")
     # While it is done.
-    late: float = Rate  # it takes LATE times as long
-    hang: float = Rate  # it never ends, and nobody is told: the engine's deadline is what ends it
+    late: float = _rate("it takes three times as long")
+    hang: float = _rate("it never ends, and nobody is told: the engine's deadline is what ends it")
     # Done, and read wrong.
-    not_a_number: float = Rate
-    out_of_range: float = Rate  # far beyond the declared bounds
-    garbled: float = Rate  # an answer in which the readings are not
-    doubled: float = Rate  # each value twice over
-    swapped: float = Rate  # two readings in each other's place; with one reading, nothing
-    wrong_unit: float = Rate  # right numbers in a unit of another dimension
-    drift: float = Rate  # a little off, more with each such act
+    not_a_number: float = _rate("every reading is NaN")
+    out_of_range: float = _rate("far beyond the declared bounds")
+    garbled: float = _rate("an answer in which the readings are not")
+    doubled: float = _rate("each value twice over")
+    swapped: float = _rate("two readings in each other's place; with one reading, nothing")
+    wrong_unit: float = _rate("right numbers in a unit of another dimension")
+    drift: float = _rate("a little off, more with each such act")
 
 
 @dataclass(frozen=True)

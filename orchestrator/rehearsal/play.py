@@ -41,7 +41,7 @@ class Played:
     duration_s: float
     use: tuple[DeviceUse, ...]
     refused: Mapping[str, int]
-    doubts: int
+    doubts: bool
 
 
 def play(bound: BoundCampaign, *, fault: str = "", rate: float = 0.0) -> Played:
@@ -88,5 +88,5 @@ def summed(records: Records, fault: str, rate: float, finished: bool, *, doubts:
         duration_s=records.lab_elapsed_s,
         use=use,
         refused=dict(refused),
-        doubts=int(doubts),
+        doubts=doubts,
     )

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from drivers.sim.faults import Faults
 from orchestrator.binding import BoundCampaign
 from orchestrator.rehearsal.play import Played
 from orchestrator.report.wording import duration
-
-WHAT = {
-    "instrument": "a device stops with an error before it has done anything",
-    "infeasible": "a recipe turns out not to work",
-    "busy": "somebody else has the device",
-    "dropped_sample": "the sample is lost on the way",
-    "jammed_door": "nothing gets into the device",
-    "late": "an act takes three times as long",
-    "not_a_number": "every reading of an act is NaN",
-    "out_of_range": "every reading lies far beyond its bounds",
-    "garbled": "an answer in which the readings are not",
-    "doubled": "each value is twice what it should be",
-    "swapped": "two readings in each other's place",
-    "wrong_unit": "readings in a unit of another dimension",
-    "drift": "readings a little off, ever more",
-}
 
 
 def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[str]) -> Iterator[str]:
@@ -48,7 +33,7 @@ def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[st
     for each in faulty:
         yield (
             f"{each.fault:<14} {each.measured:>9} {each.failed:>7} {duration(each.duration_s):>12}  "
-            f"{WHAT.get(each.fault, each.fault)}: {_ended(each)}"
+            f"{Faults.model_fields[each.fault].description}: {_ended(each)}"
         )
 
 
