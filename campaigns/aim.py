@@ -41,6 +41,8 @@ class Aim(BaseCampaignModel):
 
     @property
     def readings(self) -> tuple[str, ...]:
-        """The measured names that matter: objectives first, then what the outcome constraints bound, each once."""
+        """The measured names that matter: objectives first, then what the outcome constraints bound and what the
+        surrogate derives these from, each once."""
         names = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
+        names += self.surrogate.materials.learned
         return tuple(dict.fromkeys(names))

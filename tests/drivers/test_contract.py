@@ -32,13 +32,14 @@ CASES = (
     Case("sim.stand_in", settings={"driver": "sim.colour_mixer"}),
 )
 # The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
-# perovskites know only the compounds of their table, and no other text, and a mixture has a sum:
-# tests/drivers/test_perovskite_film.py, test_mixing_robot.py.
+# perovskites and tables of moduli know only the crystals of their table, and no other text, and a mixture has a sum:
+# tests/drivers/test_perovskite_film.py, test_elastic_table.py, test_mixing_robot.py.
 ELSEWHERE = {
     "labeler.ase",
     "labeler.chgnet",
     "labeler.espresso",
     "labeler.gpaw",
+    "sim.elastic_table",
     "sim.perovskite_film",
     "sim.mixing_robot",
     # Each beside the server, broker or chemistry that it is tried against.

@@ -63,6 +63,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "replay/p3ht_cnt",
         "simulated/colours",
         "simulated/composite_film",
+        "simulated/elastic_table",
         "simulated/instant",
         "simulated/perovskite_film",
         "simulated/solid_state",
