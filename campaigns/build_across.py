@@ -21,6 +21,7 @@ from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.parameters import Fixed, chosen
 from campaigns.plan import Phase, plan_problems
 from campaigns.recipe import Step, context_problems, recipe_problems, unused_problems
+from campaigns.share import share_problems
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
         found.add_all(plan_problems(made.phases, n=entries("plan"), budget=n_budget))
         if made.goal is not None and (n == 1) == (made.goal in ALONE):
             found.add_all(plan_goal_problems(made.phases, made.goal))
+    if isinstance(data.get("space"), dict):
+        allowed = None if made.parts.space is None else made.parts.space.allowed
+        parameters, names = made.parts.parameters, made.parts.names
+        found.add_all(share_problems(made.phases, parameters, names=names, allowed=allowed))
     found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
     found.add_all(
         material_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names)

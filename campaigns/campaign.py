@@ -33,8 +33,9 @@ from campaigns.recipe import (
     unused_problems,
 )
 from campaigns.schedule import QuietHours, Schedule
+from campaigns.share import share_problems
 from campaigns.space import Fixed, Space
-from campaigns.surrogate_choice import SurrogateChoice
+from campaigns.surrogate_choice import SurrogateChoice, derivation_problems
 
 __all__ = [
     "METHODS",
@@ -116,8 +117,10 @@ class Campaign(BaseCampaignModel):
         yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
         if (len(objectives) == 1) == (self.goal in ALONE):
             yield from plan_goal_problems(phases, self.goal)
+        yield from share_problems(phases, parameters, names=self.space.names, allowed=self.space.allowed)
         yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
         yield from material_problems(self.goal, objectives, parameters, names=self.space.names)
+        yield from derivation_problems(self.surrogate, given=given)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps_of(steps, self.loops), parameters, whole=True)
 

@@ -89,6 +89,10 @@ def loop_problems(
             for method in {phase.method, *(turn.method for turn in phase.turns)} - {"", "random", "variance"}:
                 wanted = "explore: random, or learn: variance"
                 yield Problem("E256", (*at, "plan", index), wanted=wanted, got=shown(method))
+            if phase.share:
+                wanted = "no shared parameters in a loop, which chooses crystals"
+                place = (*at, "plan", index, "share")
+                yield Problem("E253", place, wanted=wanted, got=shown_list(phase.share), key=True)
 
 
 def steps_of(steps: Mapping[int, Step], loops: Iterable[Loop]) -> dict[Path, Step]:

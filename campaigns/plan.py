@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from campaigns.errors import Problem, did_you_mean, shown
-from campaigns.model import BaseCampaignModel
+from campaigns.model import BaseCampaignModel, Name
 from campaigns.until import Until
 
 __all__ = [
@@ -99,7 +99,8 @@ class Phase(BaseCampaignModel):
 
     With neither, the phase goes on until its rule holds or the budget is spent. `beta` belongs to `ucb`
     (mean + beta * sd), `level` to `straddle` (the first objective's unit); `batch` is how many candidates are
-    asked for at once, `replicates` how often each is made. `turns`, of 'alternate' alone, take the place of a method.
+    asked for at once, `replicates` how often each is made, `share` the parameters that all of one batch have in common.
+    `turns`, of 'alternate' alone, take the place of a method.
     """
 
     mode: Mode
@@ -112,6 +113,7 @@ class Phase(BaseCampaignModel):
     level: float | None = None
     trust_region: TrustRegion = "auto"
     replicates: int = Field(default=1, ge=1, le=1000)
+    share: tuple[Name, ...] = ()
     gate: Gate | None = None
     turns: tuple[Turn, ...] = ()
     timeout_s: float | None = Field(default=None, gt=0)

@@ -166,6 +166,7 @@ def _explore(
             proposals = propose(
                 campaign.space, n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
                 mode=request["method"]["mode"], n_observed=len(request["observations"]), fallback=fallback,
+                share=tuple(request["method"].get("share", ())),
             )  # fmt: skip
         except (SpaceExhausted, InfeasibleSpace, RuleError) as error:
             exhausted = str(error)
@@ -191,6 +192,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "beta": "auto" if turn.beta is None else turn.beta,
         "level": turn.level,
         "trust_region": turn.trust_region,
+        "share": list(phase.share),
     }
     # What a person let pass at the gate, by continuing the campaign, is not held up again before the next result.
     passed = phase.gate is None or (

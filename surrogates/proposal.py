@@ -19,6 +19,7 @@ class Method:
                   with the results
     level         of `straddle`, in the objective's unit
     trust_region  whether to search near the best only: "auto" does so in many dimensions or after many results
+    share         parameters that all candidates of one ask have in common: those of the first
     """
 
     mode: Mode = "optimise"
@@ -26,6 +27,7 @@ class Method:
     beta: float | Literal["auto", "scheduled"] = "auto"
     level: float | None = None
     trust_region: Literal["auto", "on", "off"] = "auto"
+    share: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
