@@ -45,6 +45,7 @@ def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> 
 
 def test_the_library_is_complete() -> None:
     assert library() == (
+        "ada",
         "agnp",
         "co_search",
         "colours",
