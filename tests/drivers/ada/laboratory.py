@@ -35,7 +35,8 @@ STEPS = (
 class AdaLab:
     def __init__(self, directory: Path, *, seed: int = 1, faults: Any = None, **world: Any) -> None:
         self.world = World(directory / "world", model="ada", seed=seed, settings=world)
-        self.clock = VirtualClock(self.world.now_s)
+        # Pictures are analysed in real time: however busy the machine is, lab time waits for it.
+        self.clock = VirtualClock(self.world.now_s, patience_s=60.0)
         context = LabContext(self.clock, self.world, seed, directory)
         file = lab_file("simulated/ada")
         if faults:
