@@ -1,6 +1,6 @@
 """What a killed host leaves behind: doubts per 1,000 kills, by repeat class, and acts that were repeated unasked.
 
-    python benchmarks/host_kills.py [--kills 1000] [--hosts 4] [--seed 1] [--out FILE.json]
+    python benchmarks/host_kills.py [--kills 1000] [--hosts 4] [--seed 1] [--control] [--out FILE.json]
 
 Real host processes with the simulated thin-film laboratory, under the engine's own hands: samples go through mix
 (testable), spin (opaque), heat (testable) and measure (repeatable), several at a time, so that devices of every class
@@ -9,6 +9,8 @@ killed (SIGKILL) at random moments and comes back by itself. What the hands then
 with the tally that the world keeps: an effect that came about twice is a repetition; an act said to be done without
 effect, or not done with one, is a lie. Where an act is in doubt somebody looks at the tally, as a person would, and
 the sample goes on.
+
+With --control the hosts do not journal that an act has begun, a build that is broken on purpose: it must be found out.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,11 +30,15 @@ from pathlib import Path
 
 import structlog
 
-from drivers.client import holder
-from drivers.host.spec import HostedDevice, HostSpec
-from drivers.protocol import Action, Repeat
-from drivers.sim.tally import read_facts
-from orchestrator.hands import Fate, Hands
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from drivers.client import holder  # noqa: E402
+from drivers.host.spec import HostedDevice, HostSpec  # noqa: E402
+from drivers.protocol import Action, Repeat  # noqa: E402
+from drivers.sim.tally import read_facts  # noqa: E402
+from orchestrator.hands import Fate, Hands  # noqa: E402
+from tests.promises.kills import SABOTAGE  # noqa: E402
 
 DAWDLE_S = 0.05
 LANES = 6  # samples at a time
@@ -184,6 +191,7 @@ def main() -> None:
     cli.add_argument("--kills", type=int, default=1000)
     cli.add_argument("--hosts", type=int, default=4)
     cli.add_argument("--seed", type=int, default=1)
+    cli.add_argument("--control", action="store_true", help="hosts that do not journal: must be found out")
     cli.add_argument("--out", type=Path)
     args = cli.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -191,6 +199,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="alq-", dir="/tmp") as text:
         folder = Path(text)
         (folder / "s").mkdir()
+        if args.control:
+            (folder / "sitecustomize.py").write_text(SABOTAGE["a host that does not journal"])
+            os.environ["PYTHONPATH"] = str(folder)
         found = asyncio.run(ordeal(folder / "hosts", folder / "s", args.kills, args.hosts, args.seed))
     seconds = time.monotonic() - began
     print(
@@ -213,8 +224,9 @@ def main() -> None:
         print(lie)
     if args.out:
         args.out.write_text(json.dumps({**vars(found), "seconds": seconds}))
-    if found.lies or sum(found.repeated.values()):
-        raise SystemExit(1)
+    broken = bool(found.lies or sum(found.repeated.values()))
+    if broken != args.control:
+        raise SystemExit("the broken build was not found out" if args.control else "broken")
 
 
 if __name__ == "__main__":
