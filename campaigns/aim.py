@@ -14,6 +14,7 @@ from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.space import Space
 from campaigns.surrogate_choice import SurrogateChoice
+from campaigns.synthesis import Synthesis
 
 
 class Aim(BaseCampaignModel):
@@ -25,6 +26,7 @@ class Aim(BaseCampaignModel):
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
+    synthesis: Synthesis | None = None
     surrogate: SurrogateChoice = SurrogateChoice()
     history: tuple[History, ...] = ()
 

@@ -48,7 +48,7 @@ class Loop(BaseCampaignModel):
             "plan": self.plan,
             "budget": self.budget,
         }
-        own = ("outcome_constraints", "cost", "fidelity", "history", "loops")
+        own = ("outcome_constraints", "cost", "fidelity", "synthesis", "history", "loops")
         same = {
             name: getattr(campaign, name)
             for name in type(campaign).model_fields

@@ -55,6 +55,7 @@ class Proposal:
     seed         with the number of proposals made before it, fixes every random number used
     n_observed   results that the model was fitted to
     fallback     why this is not what the method asked for; None where it is
+    reasons      why it was chosen, in words, where the method has some
     """
 
     candidate: dict[str, Value]
@@ -73,6 +74,7 @@ class Proposal:
     sensitivity: dict[str, float] = field(default_factory=dict)
     feasible: float | None = None
     cost: float | None = None
+    reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -59,6 +59,15 @@ class FidelityEntry(Entry):
 
     parameter: Name
     target: Amount
+
+
+class SynthesisEntry(Entry):
+    """A solid to be made: which parameters choose precursors and temperature, and the gas it is fired in."""
+
+    target: Annotated[str, Field(max_length=100, description="formula, as LiFe(PO3)4")]
+    precursors: Annotated[Name, Field(description="categorical parameter of sets such as 2 MnO + Na2O2")]
+    temperature: Annotated[Name, Field(description="ordinal parameter")]
+    atmosphere: Literal["air", "argon"] = "air"
 
 
 class SynthesizabilityEntry(Entry):

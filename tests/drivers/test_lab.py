@@ -71,6 +71,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "simulated/instant",
         "simulated/perovskite_film",
         "simulated/solid_state",
+        "simulated/solid_state_routes",
         "simulated/thin_film",
     )
     assert shipped("simulated/nowhere") is None
