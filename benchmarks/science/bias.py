@@ -3,9 +3,9 @@
     python benchmarks/science/bias.py [--json FILE]
 
 The shared sets: binaries of the Materials Project with moduli, a random draw of WBM (hypothetical crystals), two
-complete chemical systems, and crystals with phonons. `new`: of the element systems, the share that none of the other sets has;
-beside it, of the crystals, those in such systems. Then the elements that WBM's draw has most and least of, beside the
-binaries.
+complete chemical systems, and crystals with phonons. `new`: of the element systems, the share that none of the other
+sets has; beside it, of the crystals, those in such systems. Then the elements that WBM's draw has most and least of,
+beside the binaries.
 """
 
 from __future__ import annotations

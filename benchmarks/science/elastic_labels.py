@@ -5,8 +5,8 @@
 CHGNet through the labeler's own worker (verb `elastic`: relaxed, 24 strained cells, each with its atoms relaxed) on a
 handful of crystals of `../shared/data/materials/mp_binary_elasticity`. Each tensor is held to the symmetry of its
 crystal (deviation as a share of the largest entry; it is calculated without any symmetry) and to Born's stability
-(smallest eigenvalue above 0); one that fails is no label, and the table says why. With `--json` a run goes on from what the file
-holds. Seconds are CPU seconds.
+(smallest eigenvalue above 0); one that fails is no label, and the table says why. With `--json` a run goes on from what
+the file holds. Seconds are CPU seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
+from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from drivers.labelers.workers.bench import Bench
@@ -86,10 +87,13 @@ def main() -> None:
         off = f"{100 * each['symmetry']['deviation']:.1f} %"
         print(f"| {name} | {cells} | {off} | {each['eigenvalue']:.1f} | {each['cpu_s']:.0f} |")
     for key in ("bulk_modulus", "shear_modulus", "hardness", "toughness"):
-        ratio = [each["readings"][key] / each["dft"][key] for each in found if each["readings"]]
-        if ratio:
+        pairs = [(e["readings"][key], e["dft"][key]) for e in found if e["readings"]]
+        if len(pairs) > 2:
+            ratio = [said / dft for said, dft in pairs]
+            order = spearmanr(pairs).statistic
             print(
-                f"{key}: CHGNet over DFT, median {np.median(ratio):.2f}, {min(ratio):.2f} to {max(ratio):.2f}"
+                f"{key}: CHGNet over DFT, median {np.median(ratio):.2f}, {min(ratio):.2f} to {max(ratio):.2f}; rank "
+                f"correlation {order:.2f}"
             )
 
 

@@ -58,6 +58,7 @@ def test_the_library_is_complete() -> None:
         "solid_state",
         "solid_state_routes",
         "superhard",
+        "superhard_makeable",
         "thin_film",
         "thin_film_careful",
         "thin_film_tradeoff",
