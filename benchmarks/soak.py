@@ -1,10 +1,10 @@
 """Minutes of steady work: experiments a second, how long an append takes, how late the engine's loop is (promise P17).
 
-    python benchmarks/soak.py [--minutes 10] [--devices 32] [--hosts 8] [--act-s 0.2] [--batch 128] [--out FILE.json]
+    python benchmarks/soak.py [--minutes 10] [--devices 32] [--hosts 8] [--act-s 0.33] [--batch 128] [--out FILE.json]
 
 A real engine runs the campaign `instant` (four actions an experiment) on one group of simulated devices in real host
 processes, over Unix sockets; acts are journaled (`testable`) and take --act-s of real time, so that 32 devices offer
-40 experiments a second. Proposals are random draws; no model is fitted. In the engine's process every append to the
+24 experiments a second. Proposals are random draws; no model is fitted. In the engine's process every append to the
 log is timed, fsync included, and a task that wants to wake every 10 ms notes by how much it is late, and how much of
 that the loop's thread was computing (the rest it waited for a core). Memory and CPU time are those of engine and
 hosts, from the machine. Promised on two cores that do nothing else: 20 experiments a second for 10 minutes, append
@@ -168,7 +168,7 @@ def main() -> None:
     cli.add_argument("--minutes", type=float, default=10.0)
     cli.add_argument("--devices", type=int, default=32)
     cli.add_argument("--hosts", type=int, default=8)
-    cli.add_argument("--act-s", type=float, default=0.2)
+    cli.add_argument("--act-s", type=float, default=0.33)
     cli.add_argument("--batch", type=int, default=128)
     cli.add_argument("--out", type=Path)
     cli.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
