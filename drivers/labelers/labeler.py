@@ -191,6 +191,42 @@ class Labeler(Driver):
         arguments = {"strain": strain, "fmax": fmax, "relax_first": relax_first}
         return await self._label("elastic", structure, arguments)
 
+    @action(
+        Repeat.REPEATABLE,
+        gives={
+            "energy": Gives("eV", doc="energy per atom, at rest"),
+            "volume": VOLUME,
+            "bulk_modulus": Gives("GPa", at_least=0, at_most=2000, doc="isothermal"),
+            "debye_temperature": Gives("K", at_least=0, at_most=5000),
+            "grueneisen": Gives("", at_least=-5, at_most=10),
+            "heat_capacity": Gives(
+                "J/mol/K", at_least=0, at_most=25, doc="at constant volume, a mole of atoms"
+            ),
+            "expansion": Gives("1/K", at_least=-1e-3, at_most=1e-3, doc="linear"),
+            "bound_share": Gives("", doc="of the most expansion that can be; above 1 it is not plausible"),
+        },
+    )
+    async def thermal(
+        self,
+        action: Action,
+        structure: Crystal,
+        temperature: Annotated[float, Quantity("K", at_least=1, at_most=5000)] = 300.0,
+        poisson_ratio: Annotated[float, Quantity("", at_least=-0.9, at_most=0.49)] = 0.25,
+        elastic: bool = False,
+        grueneisen: Literal["slater", "dugdale_macdonald", "vashchenko_zubarev"] = "dugdale_macdonald",
+        strain: Annotated[float, Quantity("", at_least=0.005, at_most=0.2)] = 0.1,
+        points: Annotated[int, Quantity("", at_least=5, at_most=31)] = 11,
+    ) -> Given:
+        """Heat capacity, thermal expansion and bulk modulus at a temperature, by Debye's model through E(V).
+
+        With `elastic` Poisson's ratio is that of the elastic tensor, which costs two dozen strained cells.
+        """
+        arguments = {
+            "temperature": temperature, "poisson_ratio": poisson_ratio, "elastic": elastic, "grueneisen": grueneisen,
+            "strain": strain, "points": points,
+        }  # fmt: skip
+        return await self._label("thermal", structure, arguments)
+
     async def connect(self) -> None:
         """Join the host's worker processes. Raises SettingsError where the cache's folder cannot be used."""
         self._joined()

@@ -27,7 +27,7 @@ def _verb(name: str) -> Verb:
     """The function of a verb; what it needs is imported when it is asked for."""
     if name == "energy":
         return energy
-    module = {"relax": "relaxation", "equation_of_state": "equation_of_state", "elastic": "elasticity"}[name]
+    module = {"relax": "relaxation", "elastic": "elasticity"}.get(name, name)
     verb: Verb = getattr(importlib.import_module(f"drivers.labelers.workers.{module}"), name)
     return verb
 
