@@ -105,7 +105,7 @@ class ActionSpec(Value):
     """One verb of a device.
 
     `takes_s` is the usual duration in lab seconds, for plans and deadlines; the arguments named in `and_s`, which
-    are seconds, add to it.
+    are seconds, add to it. One action takes up to `n_samples` samples with the same arguments.
     """
 
     parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
@@ -113,6 +113,7 @@ class ActionSpec(Value):
     repeat: Repeat
     takes_s: float = 0.0
     and_s: tuple[str, ...] = ()
+    n_samples: int = Field(default=1, ge=1)
     doc: str = ""
 
     def lasts_s(self, args: Mapping[str, Argument]) -> float:
@@ -132,15 +133,24 @@ class DeviceSpec(Value):
 
 
 class Action(Value):
-    """One indivisible request to one device. `args` are in the units of the device's `ParameterSpec`s."""
+    """One indivisible request to one device. `args` are in the units of the device's `ParameterSpec`s.
+
+    `together` are the samples that it takes beside `sample`.
+    """
 
     id: str
     device: str
     verb: str
     args: Mapping[str, Argument] = Field(default_factory=dict)
     sample: str | None = None
+    together: tuple[str, ...] = ()
     epoch: int
     deadline_s: float = 600.0
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """All samples that it is about."""
+        return () if self.sample is None else (self.sample, *self.together)
 
 
 class Reading(Value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from orchestrator import guard, lifecycle, stopping
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import LAB, Command, obey
-from orchestrator.decide import Around, Ask, Send, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around, Ask, Effect, Send, Wake
 from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate, Hands
@@ -104,6 +106,8 @@ class Engine:
         self._virtual = bound.laboratory.file.clock == "virtual"
         self._sentry = Sentry(bound.laboratory.monitoring)
         self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
+        self._lab_s = 0.0  # lab time of the latest wake-up
+        self._wakes: set[float] = set()  # lab times at which the engine will look again
         self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
 
     # -- from outside -----------------------------------------------------------------------------------------
@@ -181,8 +185,9 @@ class Engine:
         tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        return (bool(self.state.doubts) or self.state.lab is Lab.STOPPED) and not (
-            self._asking or self._acting or self._resting or not self._inbox.empty()
+        waits = self.state.doubts or self.state.lost or self.state.lab is Lab.STOPPED
+        return bool(waits) and not (
+            self._asking or self._acting or self._resting or self._wakes or not self._inbox.empty()
         )
 
     async def _begin(self) -> None:
@@ -268,7 +273,7 @@ class Engine:
                 placed = []
                 self.hands.still = still
                 await self._fence_anew()
-        effects: list[Ask | Send] = []
+        effects: list[Effect] = []
         n_phases = len(self.state.phases)
         if self._halting:
             placed += self._apply(self._halted_acts(silent))
@@ -277,6 +282,8 @@ class Engine:
             while True:
                 decision = decide(self.state, self.bound, self._around())
                 placed += self._apply(decision.events)
+                # Of several looks the last one knows what is still waited for.
+                effects = [one for one in effects if not isinstance(one, Wake)]
                 effects += decision.effects
                 self._asking |= any(isinstance(effect, Ask) for effect in decision.effects)
                 if not decision.events:
@@ -297,7 +304,8 @@ class Engine:
     async def _pace(self, host: str) -> None:
         mine = set(self.hands.devices_of(host))
         begun = (a for a in self.state.open_actions.values() if a.state is lifecycle.Action.INTENDED)
-        await self.hands.pace(host, [a.id for a in begun if a.device in mine])
+        wakes = self._wakes if host == self.hands.names[0] else ()
+        await self.hands.pace(host, [a.id for a in begun if a.device in mine], wakes)
 
     def _around(self) -> Around:
         return Around(
@@ -305,7 +313,12 @@ class Engine:
             stopping=self._stopping,
             resting=frozenset(self._resting),
             may_begin=may_begin(self.bound.campaign.schedule, datetime.now(UTC)),
+            now_s=self._now_s(),
         )
+
+    def _now_s(self) -> float:
+        """Lab time: on virtual time, that of the latest thing heard of."""
+        return max(self.state.lab_until_s or 0.0, self._lab_s) if self._virtual else time.time()
 
     def _events_of(self, stimulus: Stimulus) -> list[Event]:
         match stimulus:
@@ -400,8 +413,12 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._disk, call, *args)
 
     # -- effects ----------------------------------------------------------------------------------------------
-    def _carry_out(self, effect: Ask | Send) -> None:
+    def _carry_out(self, effect: Effect) -> None:
         match effect:
+            case Wake():
+                if effect.at_s not in self._wakes:
+                    self._wakes.add(effect.at_s)
+                    self._spawn(self._wake(effect.at_s))
             case Send():
                 action = self.state.actions[effect.action]
                 self._spawn(self._act(action, inquire=False))
@@ -418,7 +435,7 @@ class Engine:
     async def _act(self, action: ActionState, *, inquire: bool) -> None:
         request = Action(
             id=action.id, device=action.device, verb=action.verb, args=dict(action.args), sample=action.sample,
-            epoch=self._numbering.epoch, deadline_s=action.deadline_s,
+            together=action.together, epoch=self._numbering.epoch, deadline_s=action.deadline_s,
         )  # fmt: skip
         ask = self.hands.inquire if inquire else self.hands.carry_out
         host = self.hands.host_of(action.device)
@@ -431,6 +448,19 @@ class Engine:
             watchdog.cancel()
             self._acting -= 1
         self._inbox.put_nowait(fate)
+
+    async def _wake(self, at_s: float) -> None:
+        """Look again at a lab time. On virtual time the first host tells when; time is the same in all that matter."""
+        try:
+            if self._virtual:
+                self._lab_s = max(self._lab_s, await self.hands.wake(self.hands.names[0], at_s))
+            else:
+                await asyncio.sleep(max(at_s - time.time(), 0.0))
+        except HostGone:
+            await asyncio.sleep(HEARTBEAT_S)  # whoever waits for its acts, or the heartbeat, brings it back
+        finally:
+            self._wakes.discard(at_s)
+        self._inbox.put_nowait(None)
 
     async def _advise(self, ask: Ask, asked: Mapping[str, Any]) -> None:
         self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.of(ask.loop).campaign))

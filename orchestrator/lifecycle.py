@@ -51,6 +51,11 @@ class Service(StrEnum):
     OUT = "out"
 
 
+class Sample(StrEnum):
+    HERE = "here"
+    GONE = "gone"
+
+
 class Suspender(StrEnum):
     CLEAR = "clear"
     TRIPPED = "tripped"
@@ -122,6 +127,12 @@ SERVICE: Table = {
     (Service.IN, "device.taken_out"): Service.OUT,
     (Service.OUT, "device.taken_out"): Service.OUT,
     (Service.OUT, "device.put_in"): Service.IN,
+}
+
+SAMPLE: Table = {
+    (None, "sample.entered"): Sample.HERE,
+    (Sample.HERE, "sample.placed"): Sample.HERE,
+    (Sample.HERE, "sample.removed"): Sample.GONE,
 }
 
 SUSPENDER: Table = {

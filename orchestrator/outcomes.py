@@ -49,9 +49,11 @@ def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampai
     if readings := _watched(action, outcome, bound):
         kept["readings"] = readings
     yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)
-    step = bound.steps[action.step]
-    for name, gift in step.gives.items():
-        yield _measured(action, name, gift, outcome.readings.get(gift.reading), bound)
+    if action.step is None:
+        return
+    for name, gift in bound.steps[action.step].gives.items():
+        for experiment in action.experiments:  # what is read of a batch is so of each sample in it
+            yield _measured(action, experiment, name, gift, outcome.readings.get(gift.reading), bound)
 
 
 def _watched(
@@ -67,16 +69,16 @@ def _watched(
 
 
 def _measured(
-    action: ActionState, name: str, gift: Gift, reading: Reading | None, bound: BoundCampaign
+    action: ActionState, experiment: str, name: str, gift: Gift, reading: Reading | None, bound: BoundCampaign
 ) -> Event:
     fault = _fault(gift, reading)
     if reading is None or fault:
         sought = name in bound.campaign.aim.readings
-        return _rejected(action, name, reading, fault, sought)
+        return _rejected(action, experiment, name, reading, fault, sought)
     conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
     device = bound.laboratory.devices[action.device].spec
     body = {
-        "experiment": action.experiment,
+        "experiment": experiment,
         "action": action.id,
         "name": name,
         "value": _normal(conversion(reading.value)),
@@ -90,11 +92,13 @@ def _measured(
     return Event(f"measurement/{action.id}", "measurement.recorded", body, cause=action.id)
 
 
-def _rejected(action: ActionState, name: str, reading: Reading | None, reason: str, sought: bool) -> Event:
+def _rejected(
+    action: ActionState, experiment: str, name: str, reading: Reading | None, reason: str, sought: bool
+) -> Event:
     """`sought`: it is an objective's, and without it the step is worth nothing."""
     raw = None if reading is None else {"value": repr(reading.value), "unit": reading.unit}
     body = {
-        "experiment": action.experiment,
+        "experiment": experiment,
         "action": action.id,
         "name": name,
         "raw": raw,

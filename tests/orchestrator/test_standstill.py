@@ -397,7 +397,7 @@ async def test_an_action_that_takes_long_is_said_to_be_late_once(
     ("clock", "lasts_s", "late_s"), [("wall", 60.0, 90.0), ("wall", 0.0, 5.0), ("virtual", 60.0, 30.0)]
 )
 def test_late_is_half_again_as_long_as_usual(clock: str, lasts_s: float, late_s: float) -> None:
-    from orchestrator.decide import Around
+    from orchestrator.decision import Around
     from tests.orchestrator.builders import BENCH, opened, propose
 
     bench = {**BENCH, "mixer": {"mix": BENCH["mixer"]["mix"].model_copy(update={"takes_s": lasts_s})}}

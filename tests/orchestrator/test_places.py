@@ -1,0 +1,78 @@
+"""Samples in places: of random campaigns with every kind of trouble, each sample is where the log says, or in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator import guard, samples
+from orchestrator.lifecycle import Experiment, IllegalPassage
+from orchestrator.scheduling import dispatch
+from tests.orchestrator.place_walks import PlaceWalk, bound, with_windows
+
+BOUND = bound()
+CLOSED = guard.closed
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@given(seed=st.integers(0, 10**9), trouble=st.sampled_from((0.0, 0.05, 0.2, 0.5)))
+def test_every_sample_is_where_the_log_says_or_in_doubt(seed: int, trouble: float) -> None:
+    walk = PlaceWalk(BOUND, seed, trouble=trouble)
+    state = walk.run(steps=400, calm=4000)
+    if not trouble:
+        assert all(e.state is Experiment.MEASURED for e in state.experiments.values())
+        assert not state.samples.here and set(state.samples.left.values()) == {"store"}
+
+
+def test_the_oven_takes_what_wants_the_same_together() -> None:
+    walks = [PlaceWalk(BOUND, seed, trouble=0.0) for seed in range(10)]
+    for walk in walks:
+        walk.run(steps=0, calm=4000)
+    assert sum(walk.together for walk in walks) >= 10
+
+
+def test_samples_in_each_others_way_do_not_wait_for_ever() -> None:
+    """Six experiments, three slots, places for one: each has to go back into its own slot now and then."""
+    walk = PlaceWalk(BOUND, 1, trouble=0.0)
+    state = walk.run(steps=0, calm=4000)
+    homeward = [a for a in state.actions.values() if a.moves and a.moves["to"].startswith("rack")]
+    assert homeward and len(state.measured()) == 14
+
+
+BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "places that are not kept": lambda m: m.setattr(samples.Samples, "claimed", lambda self: {}),
+    "a place that is only kept where the sample is": lambda m: m.setattr(
+        samples.SampleState, "claims", property(lambda self: frozenset({self.at} - {None}))
+    ),
+    "a failed carriage that counts as done": lambda m: m.setattr(
+        "orchestrator.lab.after", lambda kind, body, moves: moves["to"]
+    ),
+    "a sample that is carried and still in its place": lambda m: m.setattr(
+        samples.Samples, "carry", lambda self, action, name, moves: None
+    ),
+    "devices that are reached into while they work": lambda m: (
+        m.setattr(dispatch._Pass, "_at_work", lambda self, device, sample: False),
+        m.setattr(guard, "closed", lambda state, device, sample: CLOSED(replace(state, held={}), device, sample)),
+    ),
+    "a device that does not look what else is in it": lambda m: m.setattr(
+        samples.SampleState, "may_be_in", lambda self, positions: False
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_walks_catch(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BROKEN[what](monkeypatch)
+    with pytest.raises((AssertionError, IllegalPassage, KeyError)):
+        for seed in range(60):
+            PlaceWalk(BOUND, seed, trouble=0.3).run(calm=400)
+
+
+def test_with_windows_walks_come_to_their_end_too() -> None:
+    windowed = with_windows(BOUND, bake=(30.0, None), look=(None, 120.0))
+    for seed in range(40):
+        PlaceWalk(windowed, seed, trouble=0.2).run(steps=300, calm=6000)
