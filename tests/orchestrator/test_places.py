@@ -18,7 +18,7 @@ BOUND = bound()
 CLOSED = guard.closed
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(seed=st.integers(0, 10**9), trouble=st.sampled_from((0.0, 0.05, 0.2, 0.5)))
 def test_every_sample_is_where_the_log_says_or_in_doubt(seed: int, trouble: float) -> None:
     walk = PlaceWalk(BOUND, seed, trouble=trouble)
@@ -69,7 +69,7 @@ def test_the_walks_catch(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BROKEN[what](monkeypatch)
     with pytest.raises((AssertionError, IllegalPassage, KeyError)):
         for seed in range(60):
-            PlaceWalk(BOUND, seed, trouble=0.3).run(calm=400)
+            PlaceWalk(BOUND, seed, trouble=0.1).run(steps=300, calm=2000)
 
 
 def test_with_windows_walks_come_to_their_end_too() -> None:
