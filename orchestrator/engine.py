@@ -30,10 +30,13 @@ from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate, Hands
 from orchestrator.lab import ActionState, LabState
-from orchestrator.lifecycle import Campaign, Lab
+from orchestrator.lifecycle import Campaign, Experiment, Lab
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.monitoring import Source
 from orchestrator.outcomes import learn
+from orchestrator.records import EventRecord
+from orchestrator.scheduling.forecast import SHORTEST_S, Forecast, departed, event_of
+from orchestrator.scheduling.precedence import remaining_s
 from orchestrator.sentry import Seen, Sentry, reading_of
 from orchestrator.timetable import HEARTBEAT_S, Timetable, may_begin
 
@@ -41,6 +44,7 @@ log = structlog.get_logger()
 
 TRIES = 3  # how often an absent host is tried for before only a person can help
 RAREST_S = 60.0  # a host that stays absent is tried for ever more rarely, and at least so often
+ON_THE_WAY = frozenset({Experiment.QUEUED, Experiment.RUNNING})
 LOOK_S = 10.0  # what a sensor may take to be read
 
 
@@ -59,7 +63,14 @@ class Posted:
     answer: asyncio.Future[None]
 
 
-Stimulus = Fate | Advice | Posted | Seen | Late | None
+@dataclass(frozen=True)
+class Foreseen:
+    """When what is in hand is expected to be done."""
+
+    event: Event
+
+
+Stimulus = Fate | Advice | Posted | Seen | Late | Foreseen | None
 
 
 class Engine:
@@ -107,6 +118,7 @@ class Engine:
         self._sentry = Sentry(bound.laboratory.monitoring)
         self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
         self._lab_s = 0.0  # lab time of the latest wake-up
+        self._forecasting = False
         self._wakes: set[float] = set()  # lab times at which the engine will look again
         self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
 
@@ -250,7 +262,7 @@ class Engine:
             await self._fence_anew()
         silent = [] if self._silence is None or self._halted else await self._silence
         # From here to the append nothing is awaited: events reach the disk in the order they were numbered.
-        placed = []
+        placed: list[EventRecord] = []
         answers: list[asyncio.Future[None]] = []
         for stimulus in stimuli:
             try:
@@ -275,6 +287,7 @@ class Engine:
                 await self._fence_anew()
         effects: list[Effect] = []
         n_phases = len(self.state.phases)
+        ended = [s.action for s in stimuli if isinstance(s, Fate)]
         if self._halting:
             placed += self._apply(self._halted_acts(silent))
             self._halted = True
@@ -296,10 +309,35 @@ class Engine:
             self._timetable.phases(self.bound.campaign, self.state)
         for effect in effects:
             self._carry_out(effect)
+        self._look_ahead(placed, ended)
         if self._virtual and self._inbox.empty():
             for host in self.hands.names:
                 self._spawn(self._pace(host))
         self._watch(self.state)
+
+    def _look_ahead(self, placed: Sequence[EventRecord], ended: Sequence[str]) -> None:
+        """Forecast the experiments in hand where there are new ones, or where reality has left the last forecast."""
+        why = ""
+        if any(event.kind == "experiment.queued" for event in placed):
+            why = "experiments were admitted"
+        elif any(departed(self.state.actions[name], self.state.forecast) for name in ended):
+            why = "reality departed from the forecast before"
+        several = sum(one.state in ON_THE_WAY for one in self.state.live.values()) > 1
+        if not why or not several or self._forecasting or self._stopping:
+            return
+        work_s = sum(remaining_s(one, self.bound) for one in self.state.live.values())
+        if work_s >= SHORTEST_S:
+            self._forecasting = True
+            self._spawn(self._forecast(why))
+
+    async def _forecast(self, why: str) -> None:
+        """Played forward beside the loop, on a copy."""
+        now_s = self._now_s()
+        try:
+            rows = await asyncio.to_thread(Forecast(self.state, self.bound, now_s).rows)
+        finally:
+            self._forecasting = False
+        self._inbox.put_nowait(Foreseen(event_of(rows, now_s, why)))
 
     async def _pace(self, host: str) -> None:
         mine = set(self.hands.devices_of(host))
@@ -335,6 +373,8 @@ class Engine:
                 return self.adviser.events(stimulus, self.state, self.bound.of(loop).campaign)
             case Seen():
                 return self._sentry.judge(stimulus, self.state)
+            case Foreseen():
+                return [stimulus.event]
             case Late():
                 return self._late(self.state.actions[stimulus.action])
             case Posted():
@@ -397,7 +437,7 @@ class Engine:
         await asyncio.gather(*(self._reach(host) for host in self.hands.names))
 
     # -- events and the disk ----------------------------------------------------------------------------------
-    def _apply(self, events: Sequence[Event]) -> list[Any]:
+    def _apply(self, events: Sequence[Event]) -> list[EventRecord]:
         placed = [self._numbering.place(event) for event in events]
         for record in placed:
             self.state.apply(record)

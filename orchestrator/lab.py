@@ -143,6 +143,7 @@ class LabState:
     held: dict[str, str] = field(default_factory=dict)  # device -> the action of another that keeps it still
     last_of: dict[str, ActionState] = field(default_factory=dict)  # device -> its latest action that ended
     samples: Samples = field(default_factory=Samples)
+    forecast: Mapping[str, Any] = field(default_factory=dict)  # the latest: now_s, why, rows
     live: dict[str, ExperimentState] = field(default_factory=dict)  # experiments that are not over, in order
     ended: list[ExperimentState] = field(default_factory=list)  # those that are, in the order of their ends
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -486,6 +487,10 @@ def _device(state: LabState, event: EventRecord) -> None:
         state.absent[event.stream] = event.body["reason"]
 
 
+def _schedule(state: LabState, event: EventRecord) -> None:
+    state.forecast = event.body
+
+
 def _brain(state: LabState, event: EventRecord) -> None:
     state.brain_failures += 1
 
@@ -508,6 +513,7 @@ _FOLDS = {
     "device": _device,
     "loop": _loop,
     "sample": _sample,
+    "schedule": _schedule,
     "brain": _brain,
     "command": _command,
 }
