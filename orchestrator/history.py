@@ -15,6 +15,7 @@ from orchestrator.records import (
     ActionRecord,
     DiagnosisRecord,
     EventRecord,
+    ExpectedRecord,
     ExperimentRecord,
     GateRecord,
     LoopRecord,
@@ -22,6 +23,7 @@ from orchestrator.records import (
     PhaseRecord,
     ProposalRecord,
     Records,
+    SampleRecord,
 )
 from orchestrator.waits import late, waits
 
@@ -41,6 +43,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
     opened, main = state.opened, state.of("")
     campaign = Campaign.from_json(opened["campaign"])
     gates, diagnoses = _of_the_model(events)
+    here = state.samples.here.values()
     return Records(
         campaign=campaign,
         fingerprint=opened["fingerprint"],
@@ -64,6 +67,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 began_s=state.lab_time(a.began_s),
                 ended_s=state.lab_time(a.ended_s),
                 reason=a.reason,
+                together=a.together,
             )
             for a in state.actions.values()
         ),
@@ -83,7 +87,22 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         stopped=state.lab is Lab.STOPPED,
         waits=waits(state, campaign),
         late=late(state),
+        expected=_expected(state, events),
+        samples=[SampleRecord(s.name, s.at, s.maybe if s.at is None else (), False) for s in here]
+        + [SampleRecord(name, place, (), True) for name, place in state.samples.left.items()],
     )
+
+
+def _expected(state: LabState, events: tuple[EventRecord, ...]) -> list[ExpectedRecord]:
+    """What was foretold of each action, the first time that it was."""
+    first: dict[str, ExpectedRecord] = {}
+    origin_s = state.lab_origin_s or 0.0
+    for event in events:
+        if event.kind == "schedule.forecast":
+            for action, _, device, began_s, ended_s in event.body["rows"]:
+                made = ExpectedRecord(action, device, began_s - origin_s, ended_s - origin_s)
+                first.setdefault(action, made)
+    return list(first.values())
 
 
 def _phases(state: LabState) -> list[PhaseRecord]:

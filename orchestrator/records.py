@@ -117,6 +117,27 @@ class ActionRecord:
     began_s: float | None
     ended_s: float | None
     reason: str
+    together: tuple[str, ...] = ()  # experiments whose samples it took beside that of `experiment`
+
+
+@dataclass(frozen=True)
+class ExpectedRecord:
+    """When an action was first expected to begin and end, lab seconds since the first action began."""
+
+    action: str
+    device: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """Where a sample is: `at` a place, or in one of `maybe` where nobody knows, or `left` the laboratory."""
+
+    name: str
+    at: str | None
+    maybe: tuple[str, ...]
+    left: bool
 
 
 @dataclass(frozen=True)
@@ -182,7 +203,8 @@ class Records:
     """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory.
 
     Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others. `stopped`: the
-    laboratory is; `waits` say why actions do not begin, `late` which take longer than usual.
+    laboratory is; `waits` say why actions do not begin, `late` which take longer than usual. `expected` holds the
+    forecasts, the first of each action; `samples` are known where the laboratory names places.
     """
 
     campaign: Campaign
@@ -203,3 +225,5 @@ class Records:
     stopped: bool = False
     waits: Sequence[str] = ()
     late: Sequence[str] = ()
+    expected: Sequence[ExpectedRecord] = ()
+    samples: Sequence[SampleRecord] = ()
