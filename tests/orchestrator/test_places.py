@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator import guard, samples
+from orchestrator.events import Event
 from orchestrator.lifecycle import Experiment, IllegalPassage
+from orchestrator.log.sqlite import SqliteLog
 from orchestrator.scheduling import dispatch
+from tests.orchestrator.logs import Writer
 from tests.orchestrator.place_walks import PlaceWalk, bound, with_windows
 
 BOUND = bound()
@@ -76,3 +81,27 @@ def test_with_windows_walks_come_to_their_end_too() -> None:
     windowed = with_windows(BOUND, bake=(30.0, None), look=(None, 120.0))
     for seed in range(40):
         PlaceWalk(windowed, seed, trouble=0.2).run(steps=300, calm=6000)
+
+
+def test_the_store_holds_the_same_places_as_the_state(tmp_path: Path) -> None:
+    """Whatever the walks do the store takes, and its claims are those of the state; without its events it refuses."""
+    for seed in range(8):
+        walk = PlaceWalk(BOUND, seed, trouble=0.3)
+        walk.turn()
+        for _ in range(250):
+            if walk.over:
+                break
+            walk.step()
+        with closing(SqliteLog(tmp_path / f"{seed}.db", reality="simulated")) as store:
+            Writer(store).write(*(Event(e.stream, e.kind, e.body) for e in walk.log.events))
+            claims = {(place, name): bool(sure) for place, name, sure, _ in store.rows("claims")}
+            here = walk.state.samples.here.values()
+            assert claims == {(p, one.name): one.at == p for one in here for p in one.claims}
+            before = store.rows("claims")
+            store.rebuild()
+            assert store.rows("claims") == before
+            leases = {(kind, name) for kind, name, _ in store.rows("leases")}
+            acts = walk.state.open_actions.values()
+            assert leases == {("device", d) for a in acts for d in (a.device, *a.holds)} | {
+                ("sample", name) for a in acts for name in a.experiments
+            }
