@@ -14,6 +14,7 @@ from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.space import Space
 from campaigns.surrogate_choice import SurrogateChoice
+from campaigns.synthesis import Synthesis
 
 
 class Aim(BaseCampaignModel):
@@ -25,6 +26,7 @@ class Aim(BaseCampaignModel):
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
+    synthesis: Synthesis | None = None
     surrogate: SurrogateChoice = SurrogateChoice()
     history: tuple[History, ...] = ()
 
@@ -41,6 +43,8 @@ class Aim(BaseCampaignModel):
 
     @property
     def readings(self) -> tuple[str, ...]:
-        """The measured names that matter: objectives first, then what the outcome constraints bound, each once."""
+        """The measured names that matter: objectives first, then what the outcome constraints bound and what the
+        surrogate derives these from, each once."""
         names = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
+        names += self.surrogate.materials.learned
         return tuple(dict.fromkeys(names))

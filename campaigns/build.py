@@ -22,6 +22,7 @@ from campaigns.build_objectives import (
 from campaigns.build_plan import build_plan
 from campaigns.build_recipe import build_budget, build_recipe
 from campaigns.build_space import build_space
+from campaigns.build_synthesis import build_synthesis
 from campaigns.campaign import Campaign, Limit, Quantity, QuietHours, Schedule
 from campaigns.collect import Collector
 from campaigns.errors import CampaignError, Path, Problem, did_you_mean, shown
@@ -39,6 +40,7 @@ _OPTIONAL = (
     "outcome_constraints",
     "cost",
     "fidelity",
+    "synthesis",
     "surrogate",
     "history",
     "limits",
@@ -68,6 +70,7 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
         outcome_constraints=build_outcome_constraints(found, data),
         cost=build_cost(found, data, parts.parameters),
         fidelity=build_fidelity(found, data, parts.parameters),
+        synthesis=build_synthesis(found, data),
         history=build_history(found, data, parts, tables),
         steps=build_recipe(found, data),
         phases=build_plan(found, data, objectives, goal),
@@ -90,6 +93,7 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
         outcome_constraints=tuple(made.outcome_constraints.values()),
         cost=made.cost,
         fidelity=made.fidelity,
+        synthesis=made.synthesis,
         surrogate=surrogate,
         history=tuple(made.history.values()),
         recipe=tuple(made.steps.values()),

@@ -21,6 +21,8 @@ from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.parameters import Fixed, chosen
 from campaigns.plan import Phase, plan_problems
 from campaigns.recipe import Step, context_problems, recipe_problems, unused_problems
+from campaigns.share import share_problems
+from campaigns.synthesis import Synthesis, route_problems, synthesis_problems
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Sections:
     outcome_constraints: Mapping[int, OutcomeConstraint]
     cost: Cost | None
     fidelity: Fidelity | None
+    synthesis: Synthesis | None
     history: Mapping[int, History]
     steps: Mapping[int, Step]
     phases: Mapping[int, Phase]
@@ -65,6 +68,15 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
         found.add_all(plan_problems(made.phases, n=entries("plan"), budget=n_budget))
         if made.goal is not None and (n == 1) == (made.goal in ALONE):
             found.add_all(plan_goal_problems(made.phases, made.goal))
+    if isinstance(data.get("space"), dict):
+        allowed = None if made.parts.space is None else made.parts.space.allowed
+        parameters, names = made.parts.parameters, made.parts.names
+        if made.synthesis is not None:
+            written = list(made.steps.values())
+            found.add_all(synthesis_problems(made.synthesis, parameters, written, names=names))
+        said = "synthesis" in data
+        found.add_all(route_problems(made.phases, made.synthesis, parameters, said=said))
+        found.add_all(share_problems(made.phases, parameters, names=names, allowed=allowed))
     found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
     found.add_all(
         material_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names)

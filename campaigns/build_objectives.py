@@ -15,7 +15,7 @@ from campaigns.objective import Direction, Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.parameters import NUMERIC, AnyParameter, Integer
 from campaigns.surface import sought as surface
-from campaigns.surrogate_choice import MaterialsChoice, ModelName, SurrogateChoice
+from campaigns.surrogate_choice import MaterialsChoice, ModelName, SurrogateChoice, SynthesizabilityChoice
 from campaigns.units import UnitError, convert, parse_quantity
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -209,7 +209,10 @@ def build_surrogate(found: Collector, data: Mapping[str, Any]) -> SurrogateChoic
         return None
     about: dict[str, Any] = {"model": entry.model, "noise": entry.noise}
     if entry.materials is not None:
-        materials = found.make(MaterialsChoice, (*path, "materials"), **entry.materials.model_dump())
+        said = entry.materials.model_dump()
+        if (made := entry.materials.synthesizability) is not None:
+            said["synthesizability"] = SynthesizabilityChoice(**made.model_dump())
+        materials = found.make(MaterialsChoice, (*path, "materials"), **said)
         if materials is None:
             return None
         about["materials"] = materials

@@ -67,6 +67,7 @@ def _phase(
         until=until,
         batch=entry.batch,
         replicates=entry.replicates,
+        share=tuple(entry.share or ()),
         gate=gate,
         timeout_s=timeout,
         **method,

@@ -33,8 +33,10 @@ from campaigns.recipe import (
     unused_problems,
 )
 from campaigns.schedule import QuietHours, Schedule
+from campaigns.share import share_problems
 from campaigns.space import Fixed, Space
-from campaigns.surrogate_choice import SurrogateChoice
+from campaigns.surrogate_choice import SurrogateChoice, derivation_problems
+from campaigns.synthesis import Synthesis, route_problems, synthesis_problems
 
 __all__ = [
     "METHODS",
@@ -57,6 +59,7 @@ __all__ = [
     "Schedule",
     "Step",
     "SurrogateChoice",
+    "Synthesis",
     "Turn",
     "Until",
 ]
@@ -81,6 +84,7 @@ class Campaign(BaseCampaignModel):
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
+    synthesis: Synthesis | None = None
     surrogate: SurrogateChoice = SurrogateChoice()
     history: tuple[History, ...] = ()
     recipe: tuple[Step, ...]
@@ -111,13 +115,18 @@ class Campaign(BaseCampaignModel):
             yield from cost_problems(self.cost, parameters, names=self.space.names)
         if self.fidelity is not None:
             yield from fidelity_problems(self.fidelity, parameters, names=self.space.names)
+        if self.synthesis is not None:
+            yield from synthesis_problems(self.synthesis, parameters, self.recipe, names=self.space.names)
+        yield from route_problems(phases, self.synthesis, parameters, said=self.synthesis is not None)
         sought = [o.name for o in self.objectives] + [c.name for c in self.outcome_constraints]
         yield from history_problems(dict(enumerate(self.history)), self.space, sought=sought)
         yield from plan_problems(phases, n=len(phases), budget=self.budget.experiments)
         if (len(objectives) == 1) == (self.goal in ALONE):
             yield from plan_goal_problems(phases, self.goal)
+        yield from share_problems(phases, parameters, names=self.space.names, allowed=self.space.allowed)
         yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
         yield from material_problems(self.goal, objectives, parameters, names=self.space.names)
+        yield from derivation_problems(self.surrogate, given=given)
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps_of(steps, self.loops), parameters, whole=True)
 

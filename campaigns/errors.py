@@ -93,6 +93,7 @@ CODES: dict[str, str] = {
     "E281": "a pool of structures that is neither bound nor shipped",
     "E282": "a goal, method or section that needs a material, or that a material cannot have",
     "E283": "a loop that chooses nothing, or what it may not choose",
+    "E284": "a synthesis that its parameters, its powders or its recipe do not fit",
     "E290": "an override that cannot be read",
     "E291": "an override of a path that is not there",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.objective import Goal, Objective
-from campaigns.plan import HULL_METHODS, PARETO_METHODS, Phase
+from campaigns.plan import HULL_METHODS, PARETO_METHODS, ROUTE_METHODS, Phase
 
 ALONE: tuple[Goal, ...] = ("single", "hull")  # goals of one objective
 _ADVICE = "add 'goal: pareto', 'goal: desirability' or 'goal: hierarchy'"
@@ -138,6 +138,10 @@ def _method_problems(path: tuple[str | int, ...], method: str, goal: Goal) -> It
         if hull:
             wanted = "'probability' only with 'goal: hull'"
         yield Problem("E256", path, wanted=wanted, got=shown(method))
+        return
+    if method in ROUTE_METHODS and goal not in ("single", "pareto"):
+        wanted = f"one objective with '{method}': how much of the target there is"
+        yield Problem("E256", path, wanted=wanted, got=f"goal '{goal}'")
         return
     pareto = goal == "pareto"
     if (method in PARETO_METHODS) == pareto:

@@ -48,7 +48,7 @@ class Loop(BaseCampaignModel):
             "plan": self.plan,
             "budget": self.budget,
         }
-        own = ("outcome_constraints", "cost", "fidelity", "history", "loops")
+        own = ("outcome_constraints", "cost", "fidelity", "synthesis", "history", "loops")
         same = {
             name: getattr(campaign, name)
             for name in type(campaign).model_fields
@@ -89,6 +89,10 @@ def loop_problems(
             for method in {phase.method, *(turn.method for turn in phase.turns)} - {"", "random", "variance"}:
                 wanted = "explore: random, or learn: variance"
                 yield Problem("E256", (*at, "plan", index), wanted=wanted, got=shown(method))
+            if phase.share:
+                wanted = "no shared parameters in a loop, which chooses crystals"
+                place = (*at, "plan", index, "share")
+                yield Problem("E253", place, wanted=wanted, got=shown_list(phase.share), key=True)
 
 
 def steps_of(steps: Mapping[int, Step], loops: Iterable[Loop]) -> dict[Path, Step]:

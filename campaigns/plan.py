@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from campaigns.errors import Problem, did_you_mean, shown
-from campaigns.model import BaseCampaignModel
+from campaigns.model import BaseCampaignModel, Name
 from campaigns.until import Until
 
 __all__ = [
     "HULL_METHODS",
     "METHODS",
     "PARETO_METHODS",
+    "ROUTE_METHODS",
     "Gate",
     "Mode",
     "Phase",
@@ -47,12 +48,16 @@ METHODS: dict[TurnMode, tuple[str, ...]] = {
         "thompson",
         "knowledge_gradient",
         "probability",
+        "pairwise_reactions",
     ),
 }
 # Those that seek a set of trade-offs; all others of 'optimise' seek one best value.
 PARETO_METHODS = ("log_nehvi", "parego")
 # Those that seek crystals on or below the convex hull.
 HULL_METHODS = ("probability", "ucb", "thompson")
+
+# Those that choose precursors and temperatures by what reacts with what; the chemistry is known before any result.
+ROUTE_METHODS = ("pairwise_reactions",)
 
 Beta = Annotated[float, Field(ge=0, le=1000)] | Literal["scheduled"]
 TrustRegion = Literal["auto", "on", "off"]
@@ -99,7 +104,8 @@ class Phase(BaseCampaignModel):
 
     With neither, the phase goes on until its rule holds or the budget is spent. `beta` belongs to `ucb`
     (mean + beta * sd), `level` to `straddle` (the first objective's unit); `batch` is how many candidates are
-    asked for at once, `replicates` how often each is made. `turns`, of 'alternate' alone, take the place of a method.
+    asked for at once, `replicates` how often each is made, `share` the parameters that all of one batch have in common.
+    `turns`, of 'alternate' alone, take the place of a method.
     """
 
     mode: Mode
@@ -112,6 +118,7 @@ class Phase(BaseCampaignModel):
     level: float | None = None
     trust_region: TrustRegion = "auto"
     replicates: int = Field(default=1, ge=1, le=1000)
+    share: tuple[Name, ...] = ()
     gate: Gate | None = None
     turns: tuple[Turn, ...] = ()
     timeout_s: float | None = Field(default=None, gt=0)
@@ -232,12 +239,12 @@ def method_problems(turn: Turn | Phase) -> Iterator[Problem]:
             got="'straddle' without a level",
             cure="add 'level: 0.5', a value of the objective",
         )
-    if turn.trust_region != "auto" and turn.mode != "optimise":
+    if turn.trust_region != "auto" and (turn.mode != "optimise" or method in ROUTE_METHODS):
         yield Problem(
             "E253",
             ("trust_region",),
-            wanted="trust_region only with 'optimise'",
-            got=f"'{turn.mode}'",
+            wanted="trust_region only with 'optimise', by a model of the results",
+            got=f"'{turn.mode}: {method}'",
             key=True,
         )
 
@@ -253,7 +260,7 @@ def plan_problems(phases: Mapping[int, Phase], *, n: int, budget: int | None) ->
             cure="add {explore: sobol, experiments: 8}",
         )
     first = phases.get(0)
-    if first is not None and first.mode != "explore":
+    if first is not None and first.mode != "explore" and first.method not in ROUTE_METHODS:
         yield Problem(
             "E252",
             ("plan", 0),

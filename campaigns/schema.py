@@ -31,6 +31,7 @@ _ENTRIES: tuple[type[Entry], ...] = (
     sought.OutcomeConstraintEntry,
     sought.CostEntry,
     sought.FidelityEntry,
+    sought.SynthesisEntry,
     sought.SurrogateEntry,
     campaign.LoopEntry,
     sought.HistoryEntry,
@@ -73,6 +74,7 @@ def json_schema() -> dict[str, Any]:
         "outcome_constraints": {"type": "array", "items": _ref(sought.OutcomeConstraintEntry)},
         "cost": _ref(sought.CostEntry),
         "fidelity": _ref(sought.FidelityEntry),
+        "synthesis": _ref(sought.SynthesisEntry),
         "surrogate": {
             "oneOf": [{"enum": list(get_args(ModelName))}, _ref(sought.SurrogateEntry)],
             "description": "the model of the results",

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from campaigns.model import BaseCampaignModel
+from campaigns.errors import Problem, shown_list
+from campaigns.model import BaseCampaignModel, Name
 
 ModelName = Literal["gp", "saas", "forest", "trees", "auto"]
 NoiseName = Literal["normal", "robust", "heteroscedastic"]
 NetworkName = Literal["edge_gated", "cgcnn", "composition"]
+DerivationName = Literal["mechanics"]
+ClassifierName = Literal["trees", "network"]
+
+# What follows from which readings by a formula, in place of being learnt: derivation -> (from, what).
+DERIVED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "mechanics": (
+        ("bulk_modulus", "shear_modulus"),
+        ("hardness", "toughness", "poisson_ratio", "young_modulus"),
+    ),
+}
+
+
+class SynthesizabilityChoice(BaseCampaignModel):
+    """Crystals that can be made are preferred: by the probability, or only those of `at_least` so much.
+
+    flag: the value of the pool that is 1 for crystals that were made and 0 for those not known to be. classifier,
+    bags: of the transductive bagging that learns the difference.
+    """
+
+    flag: Name
+    at_least: float | None = Field(default=None, gt=0, lt=1)
+    classifier: ClassifierName = "trees"
+    bags: int = Field(default=25, ge=2, le=1000)
 
 
 class MaterialsChoice(BaseCampaignModel):
     """The ensemble of graph networks that predicts materials; None: the planner's own default.
 
     members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width: of the networks.
+    derive: readings that are calculated from what the networks predict of others. synthesizability: whether crystals
+    can be made, and what that counts.
     """
 
     network: NetworkName = "edge_gated"
     members: int = Field(default=5, ge=2, le=50)
     epochs: int | None = Field(default=None, ge=1, le=10_000)
     width: int | None = Field(default=None, ge=8, le=1024)
+    derive: DerivationName | None = None
+    synthesizability: SynthesizabilityChoice | None = None
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Readings that are learned although they are no objective: what others are derived from."""
+        return () if self.derive is None else DERIVED[self.derive][0]
 
 
 class SurrogateChoice(BaseCampaignModel):
@@ -34,3 +68,19 @@ class SurrogateChoice(BaseCampaignModel):
     model: ModelName = "gp"
     noise: NoiseName = "normal"
     materials: MaterialsChoice = MaterialsChoice()
+
+
+def derivation_problems(choice: SurrogateChoice, *, given: list[str]) -> Iterator[Problem]:
+    """Readings that others are derived from and that no step of the recipe gives (`given`)."""
+    derive = choice.materials.derive
+    if derive is None:
+        return
+    for reading in choice.materials.learned:
+        if reading not in given:
+            yield Problem(
+                "E240",
+                ("surrogate", "materials", "derive"),
+                wanted=f"a step of the recipe that gives {reading}, which {derive} derives from",
+                got=shown_list(given) or "none",
+                cure=f"add gives: {{{reading}: <reading of the device>}} to the step that measures it",
+            )

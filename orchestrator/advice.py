@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from campaigns.campaign import Campaign as CampaignFile
+from campaigns.plan import ROUTE_METHODS
 from campaigns.rules import RuleError
 from campaigns.space import Space
 from orchestrator import rules
@@ -18,10 +19,12 @@ from orchestrator.contexts import as_made
 from orchestrator.crystals import Crystals, record_of
 from orchestrator.decide import CAMPAIGN
 from orchestrator.decision import Ask
+from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Campaign, Experiment
 from orchestrator.records import ProposalRecord
+from orchestrator.routes import Routes
 
 log = structlog.get_logger()
 
@@ -50,10 +53,17 @@ class Adviser:
     """The planner as the engine uses it. Explores by itself; asks the brain for what needs a model."""
 
     def __init__(
-        self, brain: Brain, *, crystals: Crystals | None = None, within_s: float | None = None
+        self,
+        brain: Brain,
+        *,
+        crystals: Crystals | None = None,
+        routes: Routes | None = None,
+        within_s: float | None = None,
     ) -> None:
-        """`crystals`: the pools of the campaign, where it has any."""
+        """`crystals`: the pools of the campaign, where it has any; `routes`: what its log says of phases, where the
+        plan has a method that asks for it."""
         self.brain = brain
+        self._routes = routes
         self._crystals = crystals
         self._within_s = within_s
         self._warming: asyncio.Task[None] | None = None
@@ -83,6 +93,11 @@ class Adviser:
                 folder = self._crystals.folder
                 places = {"directory": str(folder), "pool": str(self._crystals.path(materials[0]))}
                 request = {**request, "materials": {**request["materials"], **places}}
+            if design in ROUTE_METHODS and self._routes is not None:
+                try:
+                    request = {**request, **await asyncio.to_thread(self._routes.told, ask.read_to)}
+                except (OSError, Refused) as error:
+                    raise BrainFailed(f"the log could not be read: {error}") from error
             usual = WITHIN_S if not materials else WITH_NETWORKS_S
             reply = await self.brain.ask(
                 request, within_s=usual if self._within_s is None else self._within_s
@@ -167,6 +182,7 @@ def _explore(
             proposals = propose(
                 campaign.space, n, seed=request["seed"], index=request["index"], avoid=seen, method=design,
                 mode=request["method"]["mode"], n_observed=len(request["observations"]), fallback=fallback,
+                share=tuple(request["method"].get("share", ())),
             )  # fmt: skip
         except (SpaceExhausted, InfeasibleSpace, RuleError) as error:
             exhausted = str(error)
@@ -192,6 +208,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
         "beta": "auto" if turn.beta is None else turn.beta,
         "level": turn.level,
         "trust_region": turn.trust_region,
+        "share": list(phase.share),
     }
     # What a person let pass at the gate, by continuing the campaign, is not held up again before the next result.
     passed = phase.gate is None or (

@@ -31,6 +31,7 @@ from orchestrator.labfile import bind_lab
 from orchestrator.log.sqlite import LogReader, SqliteLog
 from orchestrator.places import sockets
 from orchestrator.prepare import check_arming
+from orchestrator.routes import Routes, chooses_routes, energies_of
 
 # What a proposal or a measurement may depend on; recorded with every campaign.
 VERSIONED = (
@@ -148,7 +149,9 @@ async def _conducted(
         crystals = Crystals(path.parent)
         for material in bound.campaign.space.materials:
             crystals.rows(material)  # a pool that is gone is better missed before the first experiment
-        adviser = Adviser(Brain(path.parent / "brain.log"), crystals=crystals)
+        energies = energies_of(laboratory) if chooses_routes(bound.campaign) else None
+        routes = None if energies is None else Routes(path, energies)
+        adviser = Adviser(Brain(path.parent / "brain.log"), crystals=crystals, routes=routes)
         engine = Engine(store, state, bound, hands, adviser, wait_for_people=wait_for_people, watch=watch)
         _obey_signals(engine, tell)
         server = await control.serve(path, engine.post)

@@ -16,6 +16,7 @@ from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.errors import Refused
 from orchestrator.labfile import Laboratory, bind_lab, read_lab
 from orchestrator.pools import pool_of
+from orchestrator.routes import check_routes
 
 
 def prepare(
@@ -36,6 +37,7 @@ def prepare(
     _check_generators(campaign, text)
     file, document, lab_source = read_lab(campaign.lab, lab_file)
     laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
+    check_routes(campaign, laboratory, text)
     bound = bind_campaign(campaign, laboratory, source=text.file, document=text)
     used = [pools.get(material.pool) or shipped_pool(material.pool) for material in campaign.space.materials]
     return replace(bound, pools=tuple(used))

@@ -48,7 +48,8 @@ class ProposalRecord:
     modelled, each in its own unit; `sensitivity` says, per free parameter, by how much (one standard deviation, in the
     first objective's unit) the predicted mean changes when it alone is varied; `feasible` is the probability that the
     experiment comes to a result and keeps the outcome constraints; `cost` is in the campaign's unit of cost; `material`
-    is what the planner said of the crystal: where it comes from, what the networks expect of it.
+    is what the planner said of the crystal: where it comes from, what the networks expect of it; `reasons` are
+    those of a method that says them in words.
     """
 
     mode: str
@@ -69,6 +70,7 @@ class ProposalRecord:
     feasible: float | None = None
     cost: float | None = None
     material: Mapping[str, Any] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from surrogates.models.gp import GP, Columns
 from surrogates.proposal import Method
 from surrogates.region import Region
 from surrogates.search import Crowd, Found, Search
+from surrogates.shared import pinned
 from surrogates.trust_region import as_region, trust_region, wanted
 
 INCUMBENTS, NEAR = 4, 16
@@ -64,8 +65,9 @@ class Chooser:
         self._believed = encoder.unit(self.pending)
         self._base: Model | Outputs | None = None
         self._belief: Model | Outputs | None = None
-        rng = np.random.default_rng([seed, index, 6])
-        self._crowd = search.crowd(self.incumbents, rng, self.within)
+        self._index = index
+        self._shared_fidelity: float | None = None
+        self._look_around()
 
     # -- one candidate --------------------------------------------------------
     def next(self, index: int) -> Found:
@@ -89,6 +91,27 @@ class Chooser:
         self._believed = np.vstack([self._believed, unit])
         if self._belief is not None:
             self._belief = self._belief.condition(unit)
+
+    def share(self, code: Array) -> None:
+        """From now on candidates have the shared parameters of `code` (p,)."""
+        names = self.method.share
+        if not names:
+            return
+        fidelity = self.aim.fidelity
+        if fidelity is not None and fidelity.parameter in names and self.method.name != "knowledge_gradient":
+            # Candidates are compared at the target, and then measured as the first one is.
+            self._shared_fidelity = float(code[self.encoder.names.index(fidelity.parameter)])
+            names = tuple(name for name in names if name != fidelity.parameter)
+        self.within = pinned(self.encoder, code, names, self.within)
+        self.incumbents = self._pinned(self.incumbents)
+        if (
+            self.search.pool is None
+        ):  # among rows, what they were worth before still bounds what they are worth
+            self._look_around()
+
+    def _look_around(self) -> None:
+        rng = np.random.default_rng([self.seed, self._index, 6])
+        self._crowd = self.search.crowd(self.incumbents, rng, self.within)
 
     def _best(
         self, acquisition: Acquisition, belief: Model | Outputs, index: int, within: Region | None
@@ -262,6 +285,13 @@ class Chooser:
         if self.method.name == "knowledge_gradient" or self.search.pool is not None:
             return found
         j = encoder.names.index(fidelity.parameter)
+        if self._shared_fidelity is not None:
+            code = found.code.copy()
+            code[j] = self._shared_fidelity
+            candidate = self.search.sampler.settle(code)
+            return (
+                found if candidate is None else Found(candidate, encoder.codes([candidate])[0], found.value)
+            )
         axis = encoder.axes[j]
         levels = axis.levels if len(axis.levels) else np.linspace(axis.low, axis.high, FIDELITIES)
         levels = np.unique(np.append(axis.snap(levels), fidelity.target))

@@ -31,7 +31,8 @@ from surrogates.models.gp import GP
 from surrogates.observation import Observations
 from surrogates.proposal import Method, Proposal
 from surrogates.sampling import Sampler, key
-from surrogates.search import Search
+from surrogates.search import Found, Search
+from surrogates.shared import agreeing, columns
 
 if TYPE_CHECKING:
     from botorch.models import SingleTaskGP
@@ -41,6 +42,7 @@ __all__ = ["Diagnostics", "Method", "Planner", "Proposal"]
 THREADS = ThreadpoolController()
 # What broken arithmetic raises. A bug raises something else and is meant to be seen.
 ARITHMETIC = (ArithmeticError, ValueError, np.linalg.LinAlgError, MemoryError)
+Batch = Sequence[Mapping[str, Value]]
 # What is used, and said, where a method cannot be.
 INSTEAD = {"learn": "integrated_variance", "optimise": "ucb"}
 
@@ -156,41 +158,47 @@ class Planner:
         One after another, each as if those before it had given what the model expects: eight cost 20 ms, where
         the joint optimum of a Monte-Carlo acquisition (`botorch_model` gives what that needs) costs seconds.
         Where the model has no data or cannot answer, a space-filling candidate, and its `fallback` says why.
-        Raises SpaceExhausted when a finite space has fewer than `n` candidates left (none is pending then).
+        Raises SpaceExhausted when a finite space has fewer than `n` candidates left, or fewer that have in common what
+        the method says they share (none is pending then); ValueError for a share that is nothing to choose.
         """
+        columns(self._sampler.encoder, method.share)
         before = len(self._pending), self.index
         out: list[Proposal] = []
         with THREADS.limit(limits=1), np.errstate(all="ignore"):
             try:
                 while len(out) < n:
-                    out += self._propose(n - len(out), method)
+                    out += self._propose(n - len(out), method, [p.candidate for p in out])
             except SurrogateError:
                 del self._pending[before[0] :]
                 self.index = before[1]
                 raise
         return out
 
-    def _propose(self, n: int, method: Method) -> list[Proposal]:
+    def _propose(self, n: int, method: Method, batch: Batch) -> list[Proposal]:
+        """`batch`: the candidates of this ask so far."""
         if method.mode == "explore" or method.name in ("sobol", "random"):
-            return self._spread(1, method)
+            return self._spread(1, method, batch)
         knowledge = self._believe()
         if isinstance(knowledge, str):
-            return self._spread(1, method, knowledge)
+            return self._spread(1, method, batch, knowledge)
         try:
-            return self._choose(knowledge, n, method)
+            return self._choose(knowledge, n, method, batch)
         except UnsupportedMethod as fault:
             instead = replace(method, name=INSTEAD[method.mode])
-            return [replace(p, fallback=str(fault)) for p in self._choose(knowledge, n, instead)]
+            return [replace(p, fallback=str(fault)) for p in self._choose(knowledge, n, instead, batch)]
         except SpaceExhausted as fault:
+            if batch and method.share and method.trust_region != "off":
+                # Near the best nothing else agrees with the first of the batch.
+                return self._propose(n, replace(method, trust_region="off"), batch)
             if self._sampler.pool is not None:
                 raise
-            return self._spread(1, method, str(fault))
+            return self._spread(1, method, batch, str(fault))
         except ARITHMETIC as fault:
             if isinstance(fault, SurrogateError):
                 raise
-            return self._spread(1, method, f"{type(fault).__name__}: {fault}")
+            return self._spread(1, method, batch, f"{type(fault).__name__}: {fault}")
 
-    def _spread(self, n: int, method: Method, fallback: str | None = None) -> list[Proposal]:
+    def _spread(self, n: int, method: Method, batch: Batch, fallback: str | None = None) -> list[Proposal]:
         found = constant.propose(
             self._sampler,
             n,
@@ -201,6 +209,8 @@ class Planner:
             mode=method.mode,
             n_observed=len(self.observations.measured),
             fallback=fallback,
+            share=method.share,
+            batch=batch if method.share else (),
         )
         encoder, first = self._sampler.encoder, self.aim.objectives[0].name
         return [
@@ -208,13 +218,24 @@ class Planner:
             for p in found
         ]
 
-    def _choose(self, knowledge: Knowledge, n: int, method: Method) -> list[Proposal]:
+    def _choose(self, knowledge: Knowledge, n: int, method: Method, batch: Batch) -> list[Proposal]:
         chooser = Chooser(self.aim, knowledge, self._search, method, self.seed, self.index, self._pending)
         if chooser.restarting is not None:
-            return self._spread(1, method, chooser.restarting)
+            return self._spread(1, method, batch, chooser.restarting)
+        first = batch[0] if batch else None
+        if first is not None:
+            chooser.share(knowledge.encoder.codes([first])[0])
         out: list[Proposal] = []
         for last in [False] * (n - 1) + [True]:
-            found = chooser.next(self.index)
+            try:
+                found = chooser.next(self.index)
+            except SpaceExhausted:
+                if not (out and method.share):
+                    raise
+                return out  # those that agree with the first; the next of the batch is sought by another way
+            if first is not None and method.share:
+                found = self._agreeing(found, first, method)
+            first = first or found.candidate
             if not np.isfinite(found.value):
                 raise FloatingPointError(f"{method.name} is {found.value}")
             cost, feasible = chooser.cost(found.code), chooser.chance(found.code)
@@ -222,7 +243,16 @@ class Planner:
             out.append(self._keep(made))
             if not last:
                 chooser.believe(found.code)
+                if len(batch) + len(out) == 1:
+                    chooser.share(found.code)
         return out
+
+    def _agreeing(self, found: Found, first: Mapping[str, Value], method: Method) -> Found:
+        """What was found with the very values that the batch shares: a search is right up to rounding only."""
+        same = agreeing(self.space, found.candidate, first, method.share)
+        if same is None:
+            raise SpaceExhausted(f"no other candidate was found with the same {', '.join(method.share)}")
+        return Found(same, self._sampler.encoder.codes([same])[0], found.value)
 
     def _keep(self, proposal: Proposal) -> Proposal:
         self._pending.append(dict(proposal.candidate))

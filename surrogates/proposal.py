@@ -19,6 +19,7 @@ class Method:
                   with the results
     level         of `straddle`, in the objective's unit
     trust_region  whether to search near the best only: "auto" does so in many dimensions or after many results
+    share         parameters that all candidates of one ask have in common: those of the first
     """
 
     mode: Mode = "optimise"
@@ -26,6 +27,7 @@ class Method:
     beta: float | Literal["auto", "scheduled"] = "auto"
     level: float | None = None
     trust_region: Literal["auto", "on", "off"] = "auto"
+    share: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Proposal:
     seed         with the number of proposals made before it, fixes every random number used
     n_observed   results that the model was fitted to
     fallback     why this is not what the method asked for; None where it is
+    reasons      why it was chosen, in words, where the method has some
     """
 
     candidate: dict[str, Value]
@@ -71,6 +74,7 @@ class Proposal:
     sensitivity: dict[str, float] = field(default_factory=dict)
     feasible: float | None = None
     cost: float | None = None
+    reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -53,7 +53,8 @@ def answer(planner: Planner, request: dict[str, Any]) -> dict[str, Any]:
         planner.tell(row["candidate"], values, sigma=sigmas, failed=bool(row["failed"]))
     for candidate in request["pending"]:
         planner.expect(candidate)
-    method = Method(**request["method"])
+    how = request["method"]
+    method = Method(**{**how, "share": tuple(how.get("share", ()))})
     diagnostics, gated = None, None
     if planner.observations.measured:
         diagnostics = planner.diagnose(improvement=bool(request.get("outlook")))

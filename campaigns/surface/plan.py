@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from campaigns.plan import METHODS
-from campaigns.surface.entry import Amount, Beta, Count, Entry
+from campaigns.surface.entry import Amount, Beta, Count, Entry, Name
 
 
 class UntilEntry(Entry):
@@ -40,6 +40,10 @@ class _PhaseEntry(Entry):
     until: UntilEntry | None = None
     batch: Annotated[int, Field(ge=1, le=1000)] = 1
     replicates: Annotated[int, Field(ge=1, le=1000, description="how often each candidate is made")] = 1
+    share: Annotated[
+        list[Name] | None,
+        Field(min_length=1, description="parameters that all candidates of one batch have in common"),
+    ] = None
     timeout: Amount = None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from campaigns.surface.entry import Amount, Entry, Name, Unit
 from campaigns.surface.space import TableEntry
-from campaigns.surrogate_choice import ModelName, NetworkName, NoiseName
+from campaigns.surrogate_choice import ClassifierName, DerivationName, ModelName, NetworkName, NoiseName
 
 
 class ObjectiveEntry(Entry):
@@ -61,6 +61,29 @@ class FidelityEntry(Entry):
     target: Amount
 
 
+class SynthesisEntry(Entry):
+    """A solid to be made: which parameters choose precursors and temperature, and the gas it is fired in."""
+
+    target: Annotated[str, Field(max_length=100, description="formula, as LiFe(PO3)4")]
+    precursors: Annotated[Name, Field(description="categorical parameter of sets such as 2 MnO + Na2O2")]
+    temperature: Annotated[Name, Field(description="ordinal parameter")]
+    atmosphere: Literal["air", "argon"] = "air"
+
+
+class SynthesizabilityEntry(Entry):
+    """Which crystals of the pool were made, and what the chance that one can be made counts."""
+
+    flag: Annotated[
+        Name, Field(description="value of the pool: 1 for what was made, 0 for what is not known to be")
+    ]
+    at_least: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="leave out what is below; else the chance weighs the acquisition"),
+    ] = None
+    classifier: ClassifierName = "trees"
+    bags: Annotated[int, Field(ge=2, le=1000)] = 25
+
+
 class MaterialsEntry(Entry):
     """The ensemble of graph networks; what is left out is the planner's own default."""
 
@@ -68,6 +91,12 @@ class MaterialsEntry(Entry):
     members: Annotated[int, Field(ge=2, le=50)] = 5
     epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
     width: Annotated[int | None, Field(ge=8, le=1024)] = None
+    derive: Annotated[
+        DerivationName | None, Field(description="readings calculated from those that the networks predict")
+    ] = None
+    synthesizability: Annotated[
+        SynthesizabilityEntry | None, Field(description="whether crystals can be made")
+    ] = None
 
 
 class SurrogateEntry(Entry):

@@ -58,7 +58,7 @@ class Labeler(Driver):
     """Calculates labels of crystals. A subclass says by which method; see `method`."""
 
     computes = True
-    version = "1"
+    version = "2"
     energies: ClassVar[tuple[float, float]] = (
         -50.0,
         50.0,
@@ -169,6 +169,11 @@ class Labeler(Driver):
             "bulk_modulus": Gives("GPa", at_least=0, at_most=2000, doc="Voigt-Reuss-Hill average"),
             "shear_modulus": Gives("GPa", at_least=0, at_most=2000, doc="Voigt-Reuss-Hill average"),
             "anisotropy": Gives("", at_least=-1e-6, doc="universal, 0 is isotropic"),
+            "volume": VOLUME,
+            "young_modulus": Gives("GPa", at_least=0, at_most=5000),
+            "poisson_ratio": Gives("", at_least=-1, at_most=0.5),
+            "hardness": Gives("GPa", at_least=0, at_most=500, doc="Vickers, after Mazhnik and Oganov"),
+            "toughness": Gives("MPa*m^0.5", at_least=0, at_most=500, doc="K_IC, after Mazhnik and Oganov"),
         },
     )
     async def elastic(
@@ -179,7 +184,10 @@ class Labeler(Driver):
         fmax: Force = 0.02,
         relax_first: bool = True,
     ) -> Given:
-        """The elastic tensor, from stresses of strained cells whose atoms are relaxed."""
+        """The elastic tensor, from stresses of strained cells whose atoms are relaxed, and what follows from it.
+
+        A crystal that is not stable after Born, or whose tensor has not its symmetry, is a failed label.
+        """
         arguments = {"strain": strain, "fmax": fmax, "relax_first": relax_first}
         return await self._label("elastic", structure, arguments)
 

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from drivers.driver import Action, Quantity, Repeat, Testimony, action
+from drivers.protocol import DeviceSpec
 from drivers.sim import film
+from drivers.sim.device import SimulatedDevice
 from drivers.sim.film import Solvent
 from drivers.sim.film_device import FilmDevice
 
-TAKES_S = 20.0
+TAKES_S = 20.0  # of lab time, where the settings say nothing else
 DOSING_ERROR = 0.01  # relative
 BALANCE_G = 0.02  # what the balance can tell apart: a dose weighs about a gram
 
 
 class Dispenser(FilmDevice):
     """Doses ink: a fixed volume of solvent, and dopant for the fixed amount of host in the vial."""
+
+    class Settings(SimulatedDevice.Settings):
+        """`takes_s`: lab seconds of a dose, mixing included."""
+
+        takes_s: float = Field(default=TAKES_S, gt=0, le=3600)
+
+    settings: Settings
+
+    @classmethod
+    def describe(cls, settings: Any) -> DeviceSpec:
+        """As declared, of the duration that the settings say."""
+        spec = super().describe(settings)
+        dose = spec.actions["mix"].model_copy(update={"takes_s": settings.takes_s})
+        return spec.model_copy(update={"actions": {"mix": dose}})
 
     @action(Repeat.TESTABLE, takes_s=TAKES_S)
     async def mix(
@@ -28,7 +46,8 @@ class Dispenser(FilmDevice):
         """Dose dopant and one volume of solvent into the vial. A second dose adds to the first."""
         wanted = dopant_fraction * (1 + self.error(action, "dosing", DOSING_ERROR))
         dosed = {"what": "dose", "dopant_fraction": min(max(wanted, 0.0), 0.5), "solvent": solvent}
-        await self.work(action, TAKES_S, lambda elapsed_s: dosed if elapsed_s >= TAKES_S else None)
+        takes_s = self.settings.takes_s
+        await self.work(action, takes_s, lambda elapsed_s: dosed if elapsed_s >= takes_s else None)
 
     @mix.testify
     async def mix_testimony(self, action: Action) -> Testimony:

@@ -23,6 +23,7 @@ from drivers.sim.tally import Fact, Tally
 
 TALLY = "tally.jsonl"
 MODELS = {
+    "ada": "drivers.sim.ada.laboratory:Ada",
     "thin_film": "drivers.sim.thin_film:ThinFilm",
     "bench": "drivers.sim.instant:Bench",
     "solid_state": "drivers.sim.synthesis.laboratory:SolidState",

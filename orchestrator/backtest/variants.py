@@ -15,6 +15,7 @@ from orchestrator.backtest.peers import PEERS, require
 from orchestrator.binding import BoundCampaign
 from orchestrator.errors import Refused
 from orchestrator.prepare import prepare
+from orchestrator.routes import chooses_routes
 
 AS_WRITTEN = "as written"
 BY_DESIGN = METHODS["explore"]
@@ -32,9 +33,16 @@ class Setup:
 
     def bound(self, more: Sequence[str] = ()) -> BoundCampaign:
         """The campaign and its laboratory with further overrides. Raises CampaignError or `Refused`."""
-        return prepare(
+        bound = prepare(
             self.source, lab_file=self.lab, overrides=[*self.overrides, *more], tables=dict(self.tables)
         )
+        if chooses_routes(bound.campaign):
+            raise Refused(
+                "E523",
+                "'pairwise_reactions' learns from the phases of each experiment, which no table of results has",
+                cure="compare runs, or set another method: --set 'plan=[{explore: random}]'",
+            )
+        return bound
 
     def document(self) -> Any:
         """The campaign's document as data, overrides applied."""

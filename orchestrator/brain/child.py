@@ -15,7 +15,12 @@ def answer(line: str) -> dict[str, Any]:
     from surrogates.service import handle
 
     try:
-        return handle(json.loads(line))
+        request = json.loads(line)
+        if "energies" in request:  # only who chooses routes loads the chemistry
+            from orchestrator.brain import routes
+
+            return routes.handle(request)
+        return handle(request)
     except SpaceExhausted as error:
         return {"exhausted": str(error)}
     except Exception:  # noqa: BLE001  whatever went wrong, the engine falls back and the log tells

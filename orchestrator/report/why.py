@@ -39,6 +39,8 @@ def why(records: Records, experiment: ExperimentRecord, spent: Spending | None) 
     ]
     if proposal.fallback is not None:
         found.insert(1, ("Fall-back", proposal.fallback))
+    if proposal.reasons:
+        found.insert(1, ("Reasons", "; ".join(proposal.reasons)))
     looked_at = readings(campaign)
     for name, reading in looked_at.items():
         if (said := predicted(proposal, campaign, name)) is not None:

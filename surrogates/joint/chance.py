@@ -23,12 +23,19 @@ class PropertyChance:
     log_probabilities  (N,) of the materials
     """
 
-    def __init__(self, axis: MaterialAxis, columns: slice, bounds: Sequence[tuple[str, Bounds]]) -> None:
+    def __init__(
+        self,
+        axis: MaterialAxis,
+        columns: slice,
+        bounds: Sequence[tuple[str, Bounds]],
+        likely: Array | None = None,
+    ) -> None:
         """`columns`: of the material among the unit columns. `bounds`: properties by name, in their own units; raises
-        ValueError for one that is not among the targets."""
+        ValueError for one that is not among the targets. `likely` (N,): a chance of each material besides."""
         self._axis, self._columns = axis, columns
         chances = [probability(axis.known, name, each) for name, each in bounds]
         product = np.prod(chances, axis=0) if chances else np.ones(len(axis.choices))
+        product = product if likely is None else product * likely
         self.log_probabilities: Array = np.log(np.maximum(product, LEAST))
 
     def log_probability(self, X: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from campaigns.structure import NUMBER, Structure
 from surrogates.encode import Array
+from surrogates.joint.derive import Derivation, Derived
 from surrogates.joint.labels import Labels, Row, table, targets_of
 from surrogates.joint.representation import Representation, calibrated, principal
 from surrogates.joint.trainer import Ensemble, Trainer
@@ -45,9 +46,12 @@ class Said(NamedTuple):
 class Learner:
     """Trains on demand. What is kept under `directory` is only looked up: without it all costs time, nothing else."""
 
-    def __init__(self, trainer: Trainer, directory: Path | None, seed: int) -> None:
-        self.trainer, self.seed = trainer, seed
-        self._directory = None if directory is None else directory / "joint"
+    def __init__(
+        self, trainer: Trainer, directory: Path | None, seed: int, derivation: Derivation | None = None
+    ) -> None:
+        """`derivation`: of readings that are calculated from others in place of being learned."""
+        self.trainer, self.seed, self.derivation = trainer, seed, derivation
+        self.directory = None if directory is None else directory / "joint"
         self._here: dict[str, Made] = {}
         self._said: dict[str, Said] = {}
 
@@ -63,9 +67,28 @@ class Learner:
         if made is None:
             found = by_composition(tuple(ids), structures)
         else:
-            known = table(whole, made.targets, ids)
-            found = Representation.of(tuple(ids), made.targets, *self._says(made, structures), labels=known)
+            found = self._represented(made, whole, tuple(ids), structures)
         return found.with_labels(every, table(whole, every, ids))
+
+    def _represented(
+        self, made: Made, whole: Sequence[Row], ids: tuple[str, ...], structures: Sequence[Structure]
+    ) -> Representation:
+        said, kind = self._says(made, structures), self.derivation
+        if kind is None or not set(kind.learned) <= set(made.targets):
+            return Representation.of(ids, made.targets, *said, labels=table(whole, made.targets, ids))
+        of = [made.targets.index(name) for name in kind.learned]
+        rest = [k for k in range(len(made.targets)) if k not in of]
+        volumes = np.array([one.volume / one.n_atoms for one in structures])
+        derived = Derived(kind, said.members[..., of], said.aleatoric[:, of], volumes)
+        members, aleatoric = derived.members()
+        targets = (*kind.learned, *kind.derived, *(made.targets[k] for k in rest))
+        n = len(kind.learned + kind.derived)
+        labels = table(whole, targets, ids)
+        return Representation.of(
+            ids, targets, np.concatenate([members, said.members[..., rest]], axis=2),
+            np.hstack([aleatoric, said.aleatoric[:, rest]]), said.places,
+            np.hstack([derived.completed(labels[:, :n]), labels[:, n:]]), derived,
+        )  # fmt: skip
 
     def name(self, labels: Labels) -> str:
         """Of what represents the materials, for the record."""
@@ -80,10 +103,10 @@ class Learner:
         return self._made(labels.first(at.warm), structures, base) or base
 
     def _made(self, rows: Sequence[Row], structures: dict[str, Structure], start: Made | None) -> Made | None:
-        targets = targets_of(rows, FEWEST)
+        targets, values = self._values(rows)
         if not targets:
             return None
-        values, own = table(rows, targets), [structures[name] for name, _ in rows]
+        own = [structures[name] for name, _ in rows]
         content = [
             VERSION, self.trainer.name, self.trainer.content(), self.seed, None if start is None else start.key,
             targets, [s.key for s in own], [[float(v).hex() for v in row] for row in values],
@@ -105,6 +128,20 @@ class Learner:
         self._here[key] = self._here.pop(key)  # those not asked for the longest go first
         return self._here[key]
 
+    def _values(self, rows: Sequence[Row]) -> tuple[tuple[str, ...], Array]:
+        """What is learned, (T,) names and (n, T) values: not what is calculated, and logarithms of what that starts
+        from."""
+        targets, kind = targets_of(rows, FEWEST), self.derivation
+        if kind is None:
+            return targets, table(rows, targets)
+        targets = tuple(target for target in targets if target not in kind.derived)
+        values = table(rows, targets)
+        for k, target in enumerate(targets):
+            if target in kind.learned:
+                values[:, k] = kind.logarithms(values[:, k])
+        kept = np.flatnonzero(np.isfinite(values).sum(axis=0) >= FEWEST)
+        return tuple(targets[k] for k in kept), values[:, kept]
+
     def _says(self, made: Made, structures: Sequence[Structure]) -> Said:
         key = _digest([made.key, [s.key for s in structures]])
         if key not in self._said:
@@ -125,7 +162,7 @@ class Learner:
         return self._said[key]
 
     def _path(self, name: str) -> Path | None:
-        return None if self._directory is None else self._directory / name
+        return None if self.directory is None else self.directory / name
 
 
 def by_composition(ids: tuple[str, ...], structures: Sequence[Structure]) -> Representation:

@@ -50,16 +50,20 @@ class JointPlanner(Planner):
         known: Representation,
         *,
         required: Sequence[tuple[str, Bounds]] = (),
+        likely: Array | None = None,
         seed: int = 0,
         index: int = 0,
     ) -> None:
         """`name`: of the material parameter; `required`: bounds of the material's own properties, which no experiment
-        of the campaign reads. Raises ValueError where one is not among the representation's targets."""
+        of the campaign reads; `likely` (N,): the chance that each is of use for other reasons. Raises ValueError where
+        a property is not among the representation's targets."""
         self.axis = MaterialAxis(name, known)
         encoder = Encoder(aim.space, {name: self.axis})
         self.material = encoder.names.index(name)
         self._columns = encoder.columns[self.material]
-        self._chance = PropertyChance(self.axis, self._columns, required) if required else None
+        self._chance = None
+        if required or likely is not None:
+            self._chance = PropertyChance(self.axis, self._columns, required, likely)
         search = JointSearch(Sampler(aim.space, encoder), self.material)
         fields = {field: getattr(aim, field) for field in Aim.model_fields}
         space, objectives = fields.pop("space"), fields.pop("objectives")

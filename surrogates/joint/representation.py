@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from surrogates.encode import Array
+from surrogates.joint.derive import Derived
 
 PLACES = 8  # principal components of the embeddings that are kept
 COMPONENTS = (
@@ -27,6 +29,7 @@ class Representation:
     aleatoric   (N, T) sd that no label of other materials would take away; 0 where labelled
     labelled    (N, T) bool
     places      (N, P) principal components of the members' embeddings
+    derived     what some of the targets were calculated from; None where all are learned
     """
 
     ids: tuple[str, ...]
@@ -35,6 +38,7 @@ class Representation:
     aleatoric: Array
     labelled: Array
     places: Array
+    derived: Derived | None = None
 
     @classmethod
     def of(
@@ -45,12 +49,12 @@ class Representation:
         aleatoric: Array,
         places: Array,
         labels: Array,
+        derived: Derived | None = None,
     ) -> Representation:
         """What an ensemble says, replaced by `labels` (N, T) where these are no NaN."""
         known = np.isfinite(labels)
-        return cls(
-            ids, targets, np.where(known, labels, members), np.where(known, 0.0, aleatoric), known, places
-        )
+        noise = np.where(known, 0.0, aleatoric)
+        return cls(ids, targets, np.where(known, labels, members), noise, known, places, derived)
 
     def with_labels(self, targets: tuple[str, ...], labels: Array) -> Representation:
         """With more `targets` (K,), of which every material has a label: `labels` (N, K)."""
@@ -64,7 +68,25 @@ class Representation:
             np.hstack([self.aleatoric, np.zeros(labels.shape)]),
             np.hstack([self.labelled, np.ones(labels.shape, bool)]),
             self.places,
+            self.derived,
         )
+
+    def draws(self, names: Sequence[str], each: int, rng: np.random.Generator) -> Array:
+        """(M * each, N, len(names)): what the labels of the materials may turn out to be, `each` times of every member,
+        one after the other; where a target is labelled, its label. Those calculated from others are drawn together.
+        Raises ValueError for a name that is none of the targets."""
+        columns = [self.targets.index(name) for name in names]
+        noise = rng.standard_normal((len(self.members), each, len(self.ids), len(columns)))
+        noise *= self.aleatoric[:, columns]
+        out: Array = (self.members[:, None][..., columns] + noise).reshape(-1, *noise.shape[2:])
+        if self.derived is not None:
+            kind = self.derived.derivation
+            drawn = np.concatenate(self.derived.drawn(each, rng), axis=2)
+            for k, name in enumerate(names):
+                if name in kind.learned + kind.derived:
+                    said = drawn[:, :, (kind.learned + kind.derived).index(name)]
+                    out[:, :, k] = np.where(self.labelled[:, columns[k]], out[:, :, k], said)
+        return out
 
     @property
     def mean(self) -> Array:

@@ -17,7 +17,9 @@ from campaigns.aim import Aim
 from campaigns.campaign import OutcomeConstraint
 from campaigns.material import Material
 from campaigns.structure import Structure
+from surrogates.encode import Array
 from surrogates.errors import UnsupportedObjectives
+from surrogates.joint.derive import DERIVATIONS
 from surrogates.joint.labels import Labels
 from surrogates.joint.learner import Learner
 from surrogates.joint.planner import JointPlanner
@@ -64,7 +66,8 @@ def handle(request: dict[str, Any], trainer: Trainer | None = None) -> dict[str,
 @dataclass
 class Known:
     """What a request says of the materials. `ids`: of those that a network can treat, the pool's in its order, then
-    those generated and met before; `structures` run parallel."""
+    those generated and met before; `structures` run parallel. `flags` (N,): which are known to have been made, where
+    the campaign asks for it."""
 
     aim: Aim
     parameter: Material
@@ -72,6 +75,7 @@ class Known:
     structures: list[Structure]
     labels: Labels
     learner: Learner
+    flags: Array | None = None
 
     @classmethod
     def of(cls, request: Mapping[str, Any], trainer: Trainer | None) -> Known:
@@ -84,10 +88,16 @@ class Known:
         places = request["materials"]
         found: dict[str, Structure] = {}
         values: dict[str, Mapping[str, float]] = {}
+        flagged: dict[str, float] = {}
+        made = aim.surrogate.materials.synthesizability
         if places.get("pool") is not None:
             pool = _pool(places["pool"], parameter.digest)
             found = dict(zip(pool.ids, pool.structures, strict=True))
             values = {id: parameter.knows(row) for id, row in zip(pool.ids, pool.values, strict=True)}
+            if made is not None:
+                pairs = zip(pool.ids, pool.values, strict=True)
+                flagged = {id: float(row[made.flag]) for id, row in pairs if made.flag in row}
+                values = {id: {k: v for k, v in row.items() if k != made.flag} for id, row in values.items()}
         for id, record in places.get("structures", {}).items():
             if id not in found:
                 found[id] = Structure.from_json(record)
@@ -96,7 +106,10 @@ class Known:
             rows += request["others"][name]
         measured = Labels.of(parameter.name, tuple(found), [values.get(id, {}) for id in found], rows)
         learner = _learner(
-            trainer or trainer_of(request["aim"]), places.get("directory"), int(request["seed"])
+            trainer or trainer_of(request["aim"]),
+            places.get("directory"),
+            int(request["seed"]),
+            aim.surrogate.materials.derive,
         )
         usable = learner.trainer.usable(list(found.values()))
         usable &= np.array([s.n_atoms <= parameter.max_atoms for s in found.values()], bool)
@@ -106,7 +119,8 @@ class Known:
                 f"at most {parameter.max_atoms} atoms) among the {len(found)} of the pool, got none"
             )
         ids = tuple(id for id, good in zip(found, usable, strict=True) if good)
-        return cls(aim, parameter, ids, [found[id] for id in ids], measured.only(ids), learner)
+        flags = None if made is None else np.array([flagged.get(id, np.nan) for id in ids])
+        return cls(aim, parameter, ids, [found[id] for id in ids], measured.only(ids), learner, flags)
 
     @cached_property
     def place(self) -> Mapping[str, int]:
@@ -116,6 +130,18 @@ class Known:
     @cached_property
     def representation(self) -> Representation:
         return self.learner.representation(self.labels, self.ids, self.structures)
+
+    @cached_property
+    def likely(self) -> Array | None:
+        """(N,) chance that each can be made; None where the campaign does not ask for it."""
+        choice = self.aim.surrogate.materials.synthesizability
+        if choice is None or self.flags is None:
+            return None
+        from surrogates.joint.made import chance
+
+        return chance(
+            choice, self.flags, self.structures, seed=self.learner.seed, directory=self.learner.directory
+        )
 
     def about(self, id: str) -> dict[str, Any]:
         """Why this crystal: its formula, and of each property the mean, the two parts of its uncertainty (sd) and
@@ -130,7 +156,8 @@ class Known:
             }
             for t, target in enumerate(known.targets)
         }
-        return {"formula": self.structures[at].formula, "properties": properties}
+        said = {"formula": self.structures[at].formula, "properties": properties}
+        return said if self.likely is None else said | {"synthesizability": float(self.likely[at])}
 
     @property
     def model(self) -> str:
@@ -150,6 +177,7 @@ def _films(known: Known, request: dict[str, Any]) -> dict[str, Any]:
         known.parameter.name,
         known.representation,
         required=[(c.name, c) for c in required],
+        likely=known.likely,
         seed=int(request["seed"]),
         index=int(request["index"]),
     )
@@ -192,11 +220,12 @@ def _constraints(
     return tuple(inside), required, unknown
 
 
-def _learner(trainer: Trainer, directory: str | None, seed: int) -> Learner:
-    key = (json.dumps(trainer.content(), sort_keys=True), directory, seed)
+def _learner(trainer: Trainer, directory: str | None, seed: int, derive: str | None) -> Learner:
+    key = (json.dumps(trainer.content(), sort_keys=True), directory, seed, derive)
     if key not in _learners:
         _learners.clear()
-        _learners[key] = Learner(trainer, None if directory is None else Path(directory), seed)
+        kind = None if derive is None else DERIVATIONS[derive]
+        _learners[key] = Learner(trainer, None if directory is None else Path(directory), seed, kind)
     return _learners[key]
 
 

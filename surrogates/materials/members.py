@@ -73,7 +73,7 @@ def fit_members(tasks: Sequence[Task], workers: int) -> list[Fitted]:
         with one_thread():
             return [fit_member(task) for task in tasks]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, initializer=_alone) as pool:
+    with ProcessPoolExecutor(min(workers, len(tasks)), context, initializer=alone) as pool:
         return list(pool.map(fit_member, tasks))
 
 
@@ -154,7 +154,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _alone() -> None:
+def alone() -> None:
     """In a worker: one thread, and no life without the process that wants its result."""
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()

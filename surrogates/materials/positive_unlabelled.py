@@ -7,25 +7,19 @@ al., J. Am. Chem. Soc. 142, 18836, 2020).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from surrogates.materials.bags import Array, Classifier, Flags, Later, done, drawn_bag, scored
+
 BAGS = 100
 HELD_OUT = 0.2  # of the positive, never trained on; of the unlabelled of each bag, not in that bag
 CALLED = 0.5
-
-
-class Classifier(Protocol):
-    """Any binary classifier as scikit-learn has them; examples are rows of an array, or of any sequence."""
-
-    def fit(self, examples: Any, labels: Any) -> Any: ...
-    def predict_proba(self, examples: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Bagged:
         """(m,) mean of the scores of new examples over all bags."""
         if not len(examples):
             return np.zeros(0)
-        out: Array = np.mean([_score(one, examples) for one in self.classifiers], axis=0)
+        out: Array = np.mean([scored(one, examples) for one in self.classifiers], axis=0)
         return out
 
 
@@ -67,6 +61,8 @@ def bag(
     bags: int = BAGS,
     held_out: float = HELD_OUT,
     seed: int,
+    workers: int = 1,
+    keep: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Bagged:
     """`make(seed)` gives the classifier of one bag; `positive` (n,) says which examples are.
@@ -75,6 +71,10 @@ def bag(
     positive, leaves the same share of them out, and trains on the rest; where the unlabelled are fewer than twice the
     positive, it draws half of them, and as many of the positive, so that both are always equally many and every
     unlabelled example is outside of about half of the bags.
+
+    `workers`: processes that bags are made in; `make` is then one that a module has by name. `keep`: a folder of this
+    data set and this classifier alone, where the scores of each finished bag are kept: a run that was broken off goes
+    on from there. The result depends on neither.
 
     Raises ValueError: fewer than five of either kind, or lengths differ.
     """
@@ -88,22 +88,15 @@ def bag(
     rng = np.random.default_rng([seed, 0])
     tested = np.zeros(n, bool)
     tested[rng.choice(p, max(1, round(held_out * len(p))), replace=False)] = True
-    training = p[~tested[p]]
     drawn = min(len(p), len(u) // 2)
     used = max(1, round((1.0 - held_out) * drawn))
+    plan = [drawn_bag(seed, k, p[~tested[p]], u, drawn, used) for k in range(bags)]
     total, times = np.zeros(n), np.zeros(n, int)
-    classifiers = []
-    for k in range(bags):
-        rng = np.random.default_rng([seed, 1, k])
-        negative = rng.choice(u, drawn, replace=False)[:used]
-        some = training if len(training) <= used else rng.choice(training, used, replace=False)
-        chosen = rng.permutation(np.concatenate([some, negative]))
-        classifier = make(int(rng.integers(2**31)))
-        classifier.fit(_take(examples, chosen), labels[chosen])
-        out = np.setdiff1d(np.arange(n), chosen)
-        total[out] += _score(classifier, _take(examples, out))
-        times[out] += 1
-        classifiers.append(classifier)
+    classifiers: list[Classifier] = []
+    for k, one in enumerate(done(make, examples, labels, plan, workers, keep)):
+        total[one.out] += one.scores
+        times[one.out] += 1
+        classifiers.append(one.classifier or Later(make, examples, labels, plan[k]))
         if progress is not None:
             progress(k + 1, bags)
     scores = np.divide(total, times, out=np.full(n, np.nan), where=times > 0)
@@ -111,22 +104,10 @@ def bag(
 
 
 def null_run(
-    make: Callable[[int], Classifier], examples: Any, positive: ArrayLike, *, bags: int = BAGS, seed: int
+    make: Callable[[int], Classifier], examples: Any, positive: ArrayLike, *, seed: int, **how: Any
 ) -> Bagged:
     """The same with the labels shuffled: what it still finds, it finds in anything. Its true positive rate is to be
-    about one half."""
+    about one half. `how`: as for `bag`."""
     labels = np.asarray(positive, bool)
     shuffled = np.random.default_rng([seed, 2]).permutation(labels)
-    return bag(make, examples, shuffled, bags=bags, seed=seed)
-
-
-def _take(examples: Any, rows: NDArray[np.int64]) -> Any:
-    return examples[rows] if isinstance(examples, np.ndarray) else [examples[int(k)] for k in rows]
-
-
-def _score(classifier: Classifier, examples: Sequence[Any] | Array) -> Array:
-    """(m,) of the positive class, which is the second of two."""
-    scores = np.asarray(classifier.predict_proba(examples), float)
-    if scores.shape != (len(examples), 2) or not np.all(np.isfinite(scores)):
-        raise ValueError(f"predict_proba: wanted ({len(examples)}, 2) finite numbers, got {scores.shape}")
-    return scores[:, 1]
+    return bag(make, examples, shuffled, seed=seed, **how)

@@ -3,16 +3,19 @@ all others unlabelled."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from campaigns.structure import Structure
+from surrogates.materials.bags import Classifier
 from surrogates.materials.graph import GraphCache
-from surrogates.materials.positive_unlabelled import BAGS, Bagged, Classifier, bag, null_run
+from surrogates.materials.positive_unlabelled import BAGS, Bagged, bag, null_run
 
 Array = NDArray[np.float64]
 Kind = Literal["trees", "network"]
@@ -66,11 +69,14 @@ class Synthesizability:
         bags: int = BAGS,
         seed: int,
         null: bool = False,
+        workers: int = 1,
+        keep: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Synthesizability:
         """`made` (n,): has an experimental record. `classifier`: boosted trees on descriptors, graph networks, or what
         `classifier(seed)` gives, with what `describe(structures)` makes of them (default: descriptors). `null`: the
-        same again with shuffled labels, for the report. Raises ValueError: fewer than five of either kind."""
+        same again with shuffled labels, for the report. `workers`: processes; `keep`: a folder for finished bags: see
+        `bag`. Raises ValueError: fewer than five of either kind."""
         make: Callable[[int], Classifier]
         default: Callable[[Sequence[Structure]], Any]
         if callable(classifier):
@@ -83,8 +89,10 @@ class Synthesizability:
             make, default = boosted_trees, _descriptors
         found = Describe(describe or default)
         examples = found(structures)
-        bagged = bag(make, examples, made, bags=bags, seed=seed, progress=progress)
-        shuffled = null_run(make, examples, made, bags=bags, seed=seed).true_positive_rate if null else None
+        own = None if keep is None else keep / _digest(classifier, structures)
+        how: dict[str, Any] = {"bags": bags, "seed": seed, "workers": workers, "keep": own}
+        bagged = bag(make, examples, made, progress=progress, **how)
+        shuffled = null_run(make, examples, made, **how).true_positive_rate if null else None
         n_positive = int(np.sum(bagged.positive))
         report = Report(
             n_positive,
@@ -128,6 +136,13 @@ class Describe:
             self._known.update(zip(new, self._describe(list(new.values())), strict=True))
         rows = [self._known[one.key] for one in structures]
         return np.array(rows) if rows and isinstance(rows[0], np.ndarray) else rows
+
+
+def _digest(classifier: Kind | Callable[[int], Classifier], structures: Sequence[Structure]) -> str:
+    """A folder's name: another classifier's bags, or those of other structures, are not to be met in it."""
+    name = getattr(classifier, "__qualname__", None)
+    content = [repr(classifier) if name is None else f"{classifier.__module__}.{name}", *(one.key for one in structures)]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
 
 def boosted_trees(seed: int) -> Classifier:

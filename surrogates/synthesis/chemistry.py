@@ -101,6 +101,14 @@ def _masses() -> Mapping[str, float]:
     return {element.symbol: float(element.atomic_mass) for element in Element}
 
 
+def weights_of(units: Mapping[str, float]) -> dict[str, float]:
+    """Weight fractions by formula, from formula units."""
+    masses = _masses()
+    grams = {f: n * sum(masses[e] * m for e, m in counts_of(f).items()) for f, n in units.items()}
+    whole = sum(grams.values())
+    return {f: m / whole for f, m in grams.items()}
+
+
 def units_of(fractions: Mapping[str, float]) -> dict[str, float]:
     """Formula units by formula, in moles per gram, from weight fractions."""
     masses = _masses()

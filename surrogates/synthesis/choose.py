@@ -36,11 +36,13 @@ def choose(
     *,
     patient: bool = True,
     most: int | None = None,
+    sets: Mapping[tuple[str, ...], Mapping[str, float]] | None = None,
 ) -> list[Recipe]:
     """The recipes that are worth trying next, the best first: of each set of precursors its next temperature.
 
     `temperatures` in K, in the order in which a set takes them. `most`: precursors in a set, by default as many as the
-    target has elements beside the gas's.
+    target has elements beside the gas's. `sets`: those that there are (names in order -> units for one of the target),
+    by default all that balance.
     `history` may hold trials for other targets, too: their reactions count. Empty where nothing is left to try.
     Raises ValueError for no temperatures and for formulas that are none.
     """
@@ -48,7 +50,7 @@ def choose(
         raise ValueError("wanted at least one temperature, got none")
     order = list(dict.fromkeys(temperatures))
     reactions = learned(history, chemistry)
-    sets = precursor_sets(target, precursors, chemistry, most)
+    sets = precursor_sets(target, precursors, chemistry, most) if sets is None else sets
     tried: dict[tuple[str, ...], list[Trial]] = {}
     for trial in history:
         if trial.precursors in sets and _meant_for(trial, sets[trial.precursors]):
@@ -132,13 +134,18 @@ def _goes_on(
     open_ = [t for t in order if t not in {trial.temperature for trial in trials}]
     if not open_:
         return None
+    whole = chemistry.driving(units, target, open_[0])
+    trials = [trial for trial in trials if trial.phases]
+    if not trials:
+        return Recipe(
+            units, open_[0], whole, whole, (f"{1000 * whole:.0f} meV per atom for {target}; tried, not seen",)
+        )
     # On the way to the next temperature it will have become what was seen at the nearest one below.
     last = [trials[0], *(trial for trial in trials if trial.temperature < open_[0])][-1]
     seen_before = given_up.get(frozenset(f for f, x in last.phases.items() if x >= SEEN))
     if seen_before is not None and seen_before != last.precursors:
         return None
     rest = {f: x for f, x in last.phases.items() if f != target}
-    whole = chemistry.driving(units, target, open_[0])
     if not rest:
         return Recipe(units, open_[0], 0.0, whole, ("it had become the target",))
     made = last.phases.get(target, 0.0)

@@ -45,6 +45,7 @@ def test_every_campaign_of_the_library_is_valid(shipped: Shipped, name: str) -> 
 
 def test_the_library_is_complete() -> None:
     assert library() == (
+        "ada",
         "agnp",
         "co_search",
         "colours",
@@ -55,6 +56,8 @@ def test_the_library_is_complete() -> None:
         "instant",
         "p3ht_cnt",
         "solid_state",
+        "solid_state_routes",
+        "superhard",
         "thin_film",
         "thin_film_careful",
         "thin_film_tradeoff",

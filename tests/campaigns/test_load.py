@@ -11,7 +11,7 @@ import pytest
 from campaigns.campaign import METHODS, Quantity, Reference
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads
-from campaigns.plan import PARETO_METHODS
+from campaigns.plan import PARETO_METHODS, ROUTE_METHODS
 from campaigns.space import Continuous, Fixed
 
 Bend = Callable[..., str]
@@ -117,7 +117,13 @@ def test_every_method_can_be_asked_for(base: str) -> None:
                 "recipe.0.with={c: $c}",
             ]
             two = ["goal=pareto", "objectives=[{maximise: y}, {minimise: z}]", "recipe.0.gives.z=other"]
+            routes = [
+                "space={m: {categorical: [2 MnO + Na2O2, Mn2O3 + Na2O]}, t: {ordinal: [300, 500], unit: K}}",
+                "synthesis={target: NaMnO2, precursors: m, temperature: t}",
+                "recipe.0.with={m: $m, t: $t}",
+            ]
             goal = two if method in PARETO_METHODS else crystal if method == "probability" else []
+            goal = routes if method in ROUTE_METHODS else goal
             phase = loads(base, overrides=[*goal, f"plan=[{text}]"]).plan[-1]
             assert (phase.mode, phase.method, phase.level) == (mode, method, 50.0 if level else None)
 

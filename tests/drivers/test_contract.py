@@ -18,11 +18,19 @@ MIX: tuple[str, str, Mapping[str, Argument]] = (
     {"dopant_fraction": 0.1, "solvent": "anisole"},
 )
 SPIN: tuple[str, str, Mapping[str, Argument]] = ("sim.coater", "spin", {"speed": 200.0, "duration": 30.0})
+SLIDE: tuple[str, str, Mapping[str, Argument]] = ("sim.slide_coater", *SPIN[1:])
+SPECTRA: tuple[str, str, Mapping[str, Argument]] = ("sim.spectrometer", "spectra", {})
 CASES = (
     Case("sim.dispenser", world="thin_film"),
     Case("sim.coater", world="thin_film", before=(MIX,)),
     Case("sim.furnace", world="thin_film"),
     Case("sim.probe", world="thin_film", before=(MIX, SPIN)),
+    Case("sim.dispenser", world="ada", settings={"takes_s": 120.0}),
+    Case("sim.slide_coater", world="ada", before=(MIX,)),
+    Case("sim.furnace", world="ada", before=(MIX, SLIDE)),
+    Case("sim.dark_field", world="ada", before=(MIX, SLIDE)),
+    Case("sim.spectrometer", world="ada", before=(MIX, SLIDE)),
+    Case("sim.mapping_probe", world="ada", before=(MIX, SLIDE, SPECTRA)),
     Case("sim.instant"),
     Case("sim.instant", world="bench", settings={"repeat": "testable"}),
     Case("replay"),
@@ -32,13 +40,14 @@ CASES = (
     Case("sim.stand_in", settings={"driver": "sim.colour_mixer"}),
 )
 # The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
-# perovskites know only the compounds of their table, and no other text, and a mixture has a sum:
-# tests/drivers/test_perovskite_film.py, test_mixing_robot.py.
+# perovskites and tables of moduli know only the crystals of their table, and no other text, and a mixture has a sum:
+# tests/drivers/test_perovskite_film.py, test_elastic_table.py, test_mixing_robot.py.
 ELSEWHERE = {
     "labeler.ase",
     "labeler.chgnet",
     "labeler.espresso",
     "labeler.gpaw",
+    "sim.elastic_table",
     "sim.perovskite_film",
     "sim.mixing_robot",
     # Each beside the server, broker or chemistry that it is tried against.

@@ -20,7 +20,10 @@ from drivers.errors import DriverNotFound, DriverNotLoaded, LabError
 from drivers.lab import LabFile, shipped, shipped_names
 from tests.drivers.laboratory import lab_file
 
-INSTALLED = {"replay", "sim.coater", "sim.dispenser", "sim.furnace", "sim.instant", "sim.probe"}
+INSTALLED = {
+    "replay", "sim.coater", "sim.dark_field", "sim.dispenser", "sim.furnace", "sim.instant", "sim.mapping_probe",
+    "sim.probe", "sim.slide_coater", "sim.spectrometer",
+}  # fmt: skip
 
 
 def lab(devices: Mapping[str, Any], **more: Any) -> LabFile:
@@ -61,11 +64,14 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "replay/agnp",
         "replay/crossed_barrel",
         "replay/p3ht_cnt",
+        "simulated/ada",
         "simulated/colours",
         "simulated/composite_film",
+        "simulated/elastic_table",
         "simulated/instant",
         "simulated/perovskite_film",
         "simulated/solid_state",
+        "simulated/solid_state_routes",
         "simulated/thin_film",
     )
     assert shipped("simulated/nowhere") is None
@@ -73,7 +79,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
     assert all(lab_file(name).name == name for name in shipped_names())
 
 
-@pytest.mark.parametrize("name", ["simulated/instant", "simulated/thin_film"])
+@pytest.mark.parametrize("name", ["simulated/ada", "simulated/instant", "simulated/thin_film"])
 def test_a_shipped_laboratory_binds_as_it_is(name: str) -> None:
     made = lab_file(name)
     bound = bind(made)
@@ -95,7 +101,7 @@ def test_a_replay_laboratory_wants_a_table_and_binds_with_one(name: str, tmp_pat
 
 def test_every_declared_unit_is_a_unit(tmp_path: Any) -> None:
     units = pint.UnitRegistry()
-    for name in ("sim.coater", "sim.dispenser", "sim.furnace", "sim.instant", "sim.probe"):
+    for name in INSTALLED - {"replay"}:
         kind = registry.driver(name)
         for one in kind.describe(kind.Settings()).actions.values():
             for spec in (*one.parameters.values(), *one.results.values()):

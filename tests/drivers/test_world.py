@@ -141,7 +141,7 @@ def test_a_directory_holds_one_world_for_good(tmp_path: Path) -> None:
 
 
 def test_unknown_models_and_settings_are_told(tmp_path: Path) -> None:
-    with pytest.raises(WorldError, match="there are bench, solid_state, thin_film"):
+    with pytest.raises(WorldError, match="there are ada, bench, solid_state, thin_film"):
         World(tmp_path, model="atlantis")
     with pytest.raises(WorldError, match="noise"):
         World(tmp_path, model="thin_film", settings={"noise": -1.0})

@@ -18,6 +18,7 @@ from orchestrator.decision import Ask
 from orchestrator.lab import fold
 from orchestrator.lifecycle import Campaign as CampaignState
 from orchestrator.records import MeasuredValue
+from surrogates.service import handle
 from tests.orchestrator.builders import GOOD, Log, bound, enter, intend, opened, proposal, propose, run_one
 from tests.orchestrator.walks import Walk
 
@@ -99,6 +100,7 @@ def test_the_question_tells_what_is_known_and_what_is_pending() -> None:
         "beta": 1.5,
         "level": None,
         "trust_region": "auto",
+        "share": [],
     }
     assert (asked["n"], asked["seed"], asked["index"]) == (2, CAMPAIGN.seed, 5)
 
@@ -123,6 +125,26 @@ async def test_exploring_needs_no_brain() -> None:
     assert oracle.asked == 0 and len(advice.proposals) == 3 and not advice.failure
     assert [p["fallback"] for p in advice.proposals] == [None] * 3
     assert events(advice, log) == ["experiment.proposed"] * 3
+
+
+@pytest.mark.parametrize("mode", ["explore", "optimise"])
+async def test_a_batch_shares_what_the_phase_says_whoever_answers(mode: str) -> None:
+    """The engine itself where it explores and where the brain is dead; otherwise what the brain computes."""
+    method = {"explore": "sobol", "optimise": "ucb"}[mode]
+    phase = Phase(mode=mode, method=method, batch=4, share=("solvent", "fraction"))  # type: ignore[arg-type]
+    the_campaign = Campaign.model_construct(**{**dict(CAMPAIGN), "plan": (*PLAN[:2], phase)})
+    log = log_of((1.0, 2.0, 3.0, 4.0), phase=2)
+    ask = asks(log, phase=2, n=4)
+    asked = question(ask, log.state, the_campaign)
+    assert asked["method"]["share"] == ["solvent", "fraction"]
+    reply = json.loads(json.dumps(handle(json.loads(json.dumps(asked)))))
+    dead = BrainFailed("dead")
+    for said_by in (reply, dead):
+        advice = await Adviser(Oracle(said_by)).advise(ask, asked, the_campaign)  # type: ignore[arg-type]
+        candidates = [p["candidate"] for p in advice.proposals]
+        assert len({json.dumps(c, sort_keys=True) for c in candidates}) == 4
+        assert len({(c["solvent"], c["fraction"]) for c in candidates}) == 1
+        assert all(CAMPAIGN.space.violations(c) == [] for c in candidates)
 
 
 NONSENSE: dict[str, Any] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from orchestrator.log.sqlite import LogReader
 from tests.orchestrator.laboratory import alquimia
 
 ENTRIES = (
@@ -29,6 +31,23 @@ def best(folder: Path, reading: str, *args: str) -> float:
 
 def test_a_colour_is_matched_by_three_mixers(tmp_path: Path) -> None:
     assert best(tmp_path, "delta_e", "colours", "--set", "budget.experiments=30") < 5
+
+
+def test_a_film_with_mobile_holes_is_found_that_is_whole_and_its_pictures_are_kept(tmp_path: Path) -> None:
+    args = ("ada", "--set", "budget.experiments=24", "--set", "plan.0.experiments=8")
+    assert (
+        best(tmp_path, "hole_mobility", *args) > 6e-4
+    )  # cm^2/V/s; of random whole films 90 % are below 3.6e-4
+    with LogReader(tmp_path / "log.db") as reader:
+        outcomes = [event.body for event in reader.events() if event.kind == "action.succeeded"]
+    pictures = [body["record"]["image"] for body in outcomes if "image" in body.get("record", {})]
+    maps = [
+        body["record"]["mobility_cm2_per_v_s"] for body in outcomes if "mobility_cm2_per_v_s" in str(body)
+    ]
+    assert len(pictures) >= 24 and len(maps) >= 12 and all(len(one) == 21 for one in maps)
+    for picture in pictures:
+        file = tmp_path / "hosts" / "ada" / picture["path"]
+        assert sha256(file.read_bytes()).hexdigest() == picture["sha256"]
 
 
 @pytest.mark.skipif(not FILMS.exists(), reason=f"the measured films are not at {FILMS}")

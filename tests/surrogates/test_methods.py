@@ -14,7 +14,7 @@ from campaigns.fidelity import Fidelity
 from campaigns.history import History
 from campaigns.objective import Objective
 from campaigns.outcome_constraint import OutcomeConstraint
-from campaigns.plan import METHODS, PARETO_METHODS
+from campaigns.plan import METHODS, PARETO_METHODS, ROUTE_METHODS
 from campaigns.space import Categorical, Continuous, Integer, Space, Table, Value
 from campaigns.surrogate_choice import SurrogateChoice
 from surrogates import pool as pool_search
@@ -46,7 +46,8 @@ SINGLE = [
     for mode, names in METHODS.items()
     for name in names
     if name
-    not in (*PARETO_METHODS, "probability")  # of being on the convex hull: surrogates.materials.discovery
+    # Of being on the convex hull: surrogates.materials.discovery; of routes: surrogates.synthesis.
+    not in (*PARETO_METHODS, *ROUTE_METHODS, "probability")
 ]
 PARETO = [Method("optimise", name) for name in PARETO_METHODS] + [Method("learn", "integrated_variance")]
 ASKED: dict[str, tuple[tuple[Objective, ...], dict[str, Any], Method]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from drivers.driver import Action, Gives, Quantity, Reading, Repeat, Testimony, action
 from drivers.errors import SettingsError
@@ -28,9 +28,15 @@ class Doser(ChemistryDevice):
     version = "1"
 
     class Settings(ChemistryDevice.Settings):
-        """`mixtures`: name -> formula -> formula units of it (as in the table; any common multiple)."""
+        """`mixtures`: name -> formula -> formula units of it (as in the table; any common multiple), or a list of what
+        speaks for itself: `[2 MnO + Na2O2, Mn2O3 + Na2O]`."""
 
         mixtures: Mapping[str, Annotated[Mapping[str, Share], Field(min_length=1)]] = {}
+
+        @field_validator("mixtures", mode="before")
+        @classmethod
+        def _spelled_out(cls, given: Any) -> Any:
+            return {str(text): units_of(str(text)) for text in given} if isinstance(given, list) else given
 
     settings: Settings
 
@@ -118,8 +124,22 @@ class Doser(ChemistryDevice):
         return Testimony(verdict="unknown" if begun else "not done", reason=seen)
 
 
+def units_of(text: str) -> dict[str, float]:
+    """Formula units of each powder: `2 MnO + Na2O2` is {"MnO": 2, "Na2O2": 1}. Raises ValueError."""
+    found: dict[str, float] = {}
+    for part in text.split("+"):
+        *number, formula = part.split() or [""]
+        if len(number) > 1 or not formula or formula in found:
+            raise ValueError(f"wanted powders such as '2 MnO + Na2O2', got {text!r}")
+        found[formula] = float(number[0]) if number else 1.0
+    return found
+
+
 def mixture_masses(system: System, mixture: Mapping[str, float], mass: float) -> dict[str, float]:
-    """Grams of each powder: `mixture` in formula units, `mass` in grams of all together."""
-    grams = {f: n * system.phase(f).atoms * system.phase(f).mass for f, n in mixture.items()}
+    """Grams of each powder: `mixture` in formula units as they are written, `mass` in grams of all together."""
+    from pymatgen.core import Composition
+
+    # A phase counts in the smallest whole numbers, Na2O2 as NaO: of the formula as it is written it may be half.
+    grams = {f: n * Composition(f).num_atoms * system.phase(f).mass for f, n in mixture.items()}
     total = sum(grams.values())
     return {f: mass * g / total for f, g in grams.items()}

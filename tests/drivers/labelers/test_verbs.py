@@ -18,6 +18,7 @@ from drivers.labelers.workers.equation_of_state import _fitted
 from drivers.labelers.workers.errors import NotReached, NotTreatable
 from drivers.labelers.workers.relaxation import relax
 from drivers.protocol import Attribution
+from surrogates.materials.mechanics import fracture_toughness, hardness
 from tests.drivers.labelers.laboratory import COPPER, cubic, fcc
 
 RELAX = {"fmax": 0.005, "max_steps": 300, "cell": "free", "keep_symmetry": False, "optimiser": "FIRE"}
@@ -167,6 +168,23 @@ def test_the_elastic_tensor_is_the_curvature_of_the_energy() -> None:
     c11, c12, c44 = tensor[0, 0], tensor[0, 1], tensor[3, 3]
     assert ended.readings["bulk_modulus"] == pytest.approx((c11 + 2 * c12) / 3, rel=1e-3)
     assert 0 < ended.readings["shear_modulus"] < c44
+    assert ended.record["symmetry"]["space_group"] == "Fm-3m (225)"
+    assert ended.record["symmetry"]["deviation"] < 0.01 and min(ended.record["eigenvalues"]) > 0
+    moduli = ended.readings["bulk_modulus"], ended.readings["shear_modulus"]
+    volume = atoms.get_volume() / len(atoms)
+    assert ended.readings["volume"] == pytest.approx(volume)
+    assert ended.readings["hardness"] == pytest.approx(float(hardness(*moduli).value))
+    assert ended.readings["toughness"] == pytest.approx(float(fracture_toughness(*moduli, volume).value))
+
+
+def test_a_crystal_that_is_not_stable_has_no_moduli() -> None:
+    """Body-centred copper is a saddle of the energy of effective-medium theory: C11 < C12 (Born)."""
+    a = 2.87
+    bcc = {"lattice": (np.eye(3) * a).tolist(), "species": ["Cu", "Cu"], "frac": [[0, 0, 0], [0.5, 0.5, 0.5]]}
+    ended = label("elastic", bcc, strain=0.004, fmax=0.01, relax_first=False)
+    assert ended.attribution is Attribution.INSTRUMENT and "not mechanically stable (Born)" in ended.reason
+    tensor = np.array(ended.record["partial"]["elastic_tensor"])
+    assert tensor[0, 0] < tensor[0, 1] and min(ended.record["partial"]["eigenvalues"]) < 0
 
 
 def test_the_atoms_of_strained_cells_are_relaxed() -> None:

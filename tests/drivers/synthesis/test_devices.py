@@ -98,6 +98,24 @@ def test_a_mixture_has_its_proportions(fe_li_o_p: System) -> None:
     masses = mixture_masses(fe_li_o_p, MIXTURES["oxides"], 2.0)
     assert sum(masses.values()) == pytest.approx(2.0)
     assert masses["Fe2O3"] / masses["Li2O"] == pytest.approx(159.69 / 29.88, rel=1e-3)
+    # Of peroxide what is written, not its smallest formula LiO.
+    masses = mixture_masses(fe_li_o_p, {"FeO": 1.0, "Li2O2": 1.0}, 2.0)
+    assert masses["FeO"] / masses["Li2O2"] == pytest.approx(71.844 / 45.88, rel=1e-3)
+
+
+def test_mixtures_may_speak_for_themselves(phosphates: Path) -> None:
+    listed = Doser.Settings.model_validate(
+        {"table": str(phosphates), "mixtures": ["3 FeO + 4 Li3PO4 + P2O5", "0.5 Fe2O3 + Li2O2"]}
+    )
+    assert listed.mixtures == {
+        "3 FeO + 4 Li3PO4 + P2O5": {"FeO": 3.0, "Li3PO4": 4.0, "P2O5": 1.0},
+        "0.5 Fe2O3 + Li2O2": {"Fe2O3": 0.5, "Li2O2": 1.0},
+    }
+    choices = Doser.describe(listed).actions["dose_mixture"].parameters["mixture"].choices
+    assert choices == tuple(listed.mixtures)
+    for text in ("FeO + FeO", "", "3 4 FeO", "FeO +"):
+        with pytest.raises(ValueError, match="wanted powders such as"):
+            Doser.Settings.model_validate({"mixtures": [text]})
 
 
 async def test_a_restarted_laboratory_has_its_crucibles(phosphates: Path, tmp_path: Path) -> None:

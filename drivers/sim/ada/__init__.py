@@ -1,0 +1,1 @@
+"""A thin-film laboratory after Ada: slides, their thickness and defects, imaged and mapped."""
