@@ -29,6 +29,9 @@ _ROWS = 2000
 
 def belief_sections(records: Records, model: ModelView | None, *, no_model: str) -> list[Section]:
     """One section for each objective, all through the same candidate; one that says why where there is no belief."""
+    if set(records.campaign.space.free) <= set(records.campaign.space.materials):
+        missing = "A candidate is a crystal here: there is nothing beside it to look along."
+        return [Section("belief", TITLE, missing=missing)]
     if model is None:
         return [Section("belief", TITLE, missing=no_model)]
     middle = centre(records)

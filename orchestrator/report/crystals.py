@@ -53,6 +53,10 @@ class Known:
     def in_pool(self, id: str) -> bool:
         return id in self._rows
 
+    def pool_ids(self) -> Iterator[str]:
+        """Of all crystals of the pools."""
+        yield from self._rows
+
     def counts(self, id: str) -> Mapping[str, int] | None:
         """Atoms of each element in the cell; None for a crystal that nobody described."""
         row = self._rows.get(id) or self._met.get(id)

@@ -16,7 +16,9 @@ from orchestrator.crystals import Crystals
 from orchestrator.export.files import replacing
 from orchestrator.records import Records
 from orchestrator.report import style
+from orchestrator.report.ashby import ashby_section
 from orchestrator.report.belief import belief_sections
+from orchestrator.report.bias import bias_section
 from orchestrator.report.crystals import Known, named
 from orchestrator.report.discovery import discovery
 from orchestrator.report.discovery_sections import discovery_sections
@@ -68,9 +70,11 @@ def page(
     )
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
     goal = goal_section(shown)
+    ashby = ashby_section(shown, known)
     found = (
         *([goal] if goal is not None else []),
-        *(discovery_sections(shown, hull) if hull is not None else ()),
+        *([ashby] if ashby is not None else []),
+        *((*discovery_sections(shown, hull), bias_section(hull)) if hull is not None else ()),
         progress_section(shown, hull),
         calibration_section(shown),
         # A model knows crystals by their ids. Of a hull nothing is left to draw: each candidate is a crystal.

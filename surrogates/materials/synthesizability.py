@@ -141,7 +141,8 @@ class Describe:
 def _digest(classifier: Kind | Callable[[int], Classifier], structures: Sequence[Structure]) -> str:
     """A folder's name: another classifier's bags, or those of other structures, are not to be met in it."""
     name = getattr(classifier, "__qualname__", None)
-    content = [repr(classifier) if name is None else f"{classifier.__module__}.{name}", *(one.key for one in structures)]
+    of = repr(classifier) if name is None else f"{classifier.__module__}.{name}"
+    content = [of, *(one.key for one in structures)]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.history import read_records
 from orchestrator.log.sqlite import LogReader
 from tests.orchestrator.laboratory import alquimia
 
@@ -15,6 +16,7 @@ ENTRIES = (
     Path(__file__).resolve().parents[2].parent
     / "shared/data/materials/mp_chemsys_entries/cl_mn_na_o_y.jsonl.gz"
 )
+PHOSPHATES = ENTRIES.with_name("fe_li_o_p.jsonl.gz")
 FILMS = Path(__file__).resolve().parents[2].parent / "shared/data/bo/p3ht_cnt"
 
 
@@ -61,3 +63,19 @@ def test_a_conducting_film_is_found_among_all_mixtures(tmp_path: Path) -> None:
 def test_a_compound_is_made_by_a_route_that_does_not_get_stuck(tmp_path: Path) -> None:
     args = ("solid_state", "--table", str(ENTRIES), "--set", "budget.experiments=16")
     assert best(tmp_path, "purity", *args) > 0.8  # of weight; the route of most driving force stays below 0.5
+
+
+@pytest.mark.skipif(not PHOSPHATES.exists(), reason=f"the calculated entries are not at {PHOSPHATES}")
+def test_a_compound_is_made_by_learning_what_reacts_with_what(tmp_path: Path) -> None:
+    """Of 224 recipes six make it. One at a time, so that each is chosen after all that was seen before."""
+    args = ("solid_state_routes", "--table", str(PHOSPHATES), "--set", "plan.0.batch=1")
+    assert best(tmp_path, "purity", *args, "--set", "budget.experiments=20") >= 0.5
+    experiments = read_records(tmp_path / "log.db").experiments
+    assert len(experiments) <= 20 and all(e.proposal.fallback is None for e in experiments)
+    assert experiments[0].proposal.reasons[0].endswith("nothing known")
+    # What was seen in one recipe is the reason for another.
+    later = [reason for e in experiments[1:] for reason in e.proposal.reasons]
+    assert any(reason.startswith("known: ") or " after " in reason for reason in later)
+    assert any(reason == "Li4Fe(PO4)2 has begun to form" for reason in later)
+    tried = [(e.candidate["precursors"], e.candidate["temperature"]) for e in experiments]
+    assert len(set(tried)) == len(tried)
