@@ -259,6 +259,11 @@ def bind_rests(
                 say(where, f"{name} has no action {verb!r}: {did_you_mean(verb, devices[name].spec.actions)}")
             elif (value := bound(raw, where)) is not None:
                 rests.setdefault(name, {})[verb] = value
+        if file.clock == "virtual" and len(file.hosts) > 1 and (entry.rest or entry.fill is not None):
+            say(
+                ("devices", name),
+                "virtual hosts have no common time to rest or wait in: name one host for all",
+            )
         if entry.fill is not None and (value := bound(entry.fill, ("devices", name, "fill"))) is not None:
             fills[name] = value
     return rests, fills

@@ -11,13 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns.errors import CampaignError
 from orchestrator import guard, samples
 from orchestrator.events import Event
+from orchestrator.labfile import bind_lab, read_lab
 from orchestrator.lifecycle import Experiment, IllegalPassage
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.scheduling import dispatch
 from tests.orchestrator.logs import Writer
 from tests.orchestrator.place_walks import PlaceWalk, bound, with_windows
+from tests.promises.carried import TABLE
 
 BOUND = bound()
 CLOSED = guard.closed
@@ -105,3 +108,75 @@ def test_the_store_holds_the_same_places_as_the_state(tmp_path: Path) -> None:
             assert leases == {("device", d) for a in acts for d in (a.device, *a.holds)} | {
                 ("sample", name) for a in acts for name in a.experiments
             }
+
+
+@pytest.mark.skipif(
+    not TABLE.exists(), reason=f"{TABLE.name} is not in shared/data/materials/mp_chemsys_entries"
+)
+def test_the_laboratory_of_the_page_binds_as_printed(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/samples.md"
+    printed = page.read_text().split("```yaml\n")[1].split("```")[0].replace("table: null", f"table: {TABLE}")
+    (tmp_path / "lab.yaml").write_text(printed)
+    laboratory = bind_lab(*read_lab("", tmp_path / "lab.yaml"))
+    assert laboratory.layout is not None and len(laboratory.layout.slots["rack"]) == 16
+    assert laboratory.rests == {"furnace_1": {"heat": 600.0}} and laboratory.fills == {"furnace_1": 7200.0}
+    (transport,) = laboratory.layout.transports
+    assert transport.arguments("rack.1", "furnace_1.8") == {"place": "furnace_1.8"}
+
+
+FAULTS = {
+    "between: [rack, mill, store]": ("between: [rack, mil, store]", "there is no place 'mil'"),
+    "samples: {begin: rack, end: store}": ("samples: {begin: rack, end: shelf}", "there is no place 'shelf'"),
+    "do: arm.be_at": ("do: arm.go", "arm has no action 'go'"),
+    "mill:  {device: mill}": ("mill:  {device: mixer}", "no device 'mixer'"),
+    "store: {slots: many}": (
+        "store: {slots: many}\n  attic: {device: arm}",
+        "no transport leads from 'rack' to 'attic'",
+    ),
+    "rest: {mix: 1 min}": ("rest: {shake: 1 min}", "mill has no action 'shake'"),
+    "fill: 5 min": ("fill: 5 kg", "kg"),
+    "places:": ("pieces:", "pieces"),
+    "to: place": ("to: spot", "arm.be_at has no argument 'spot'"),
+}
+SMALL = """\
+alquimia_lab: 1
+name: small
+clock: virtual
+world: {model: solid_state, seed: 1}
+devices:
+  mill: {driver: sim.mill, host: all, rest: {mix: 1 min}, fill: 5 min}
+  arm:  {driver: sim.crucible_arm, host: all, settings: {stations: [mill]}}
+places:
+  rack:  {slots: 4}
+  mill:  {device: mill}
+  store: {slots: many}
+samples: {begin: rack, end: store}
+transports:
+  - do: arm.be_at
+    to: place
+    between: [rack, mill, store]
+"""
+
+
+@pytest.mark.parametrize("right", FAULTS)
+def test_what_does_not_fit_is_said_with_its_line(tmp_path: Path, right: str) -> None:
+    wrong, said = FAULTS[right]
+    path = tmp_path / "lab.yaml"
+    path.write_text(SMALL)
+    assert bind_lab(*read_lab("", path)).layout is not None
+    assert right in SMALL
+    path.write_text(SMALL.replace(right, wrong))
+    with pytest.raises(CampaignError) as error:
+        bind_lab(*read_lab("", path))
+    assert said in str(error.value) and "lab.yaml:" in str(error.value)
+
+
+def test_time_between_steps_needs_one_clock(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text(
+        SMALL.replace(
+            "driver: sim.mill, host: all", "driver: sim.stand_in, host: other, settings: {driver: sim.mill}"
+        )
+    )
+    with pytest.raises(CampaignError, match=r"E404.*no common time"):
+        bind_lab(*read_lab("", path))
