@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.consumable import CONSUMABLE, ConsumableEntry
+from drivers.consumable import LONGEST_NAME as LONGEST_CONSUMABLE
 from drivers.interlock import SIGNAL, RuleEntry, SourceEntry, SuspenderEntry
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -82,6 +84,10 @@ class LabFile(LabModel):
     signals: Mapping[Annotated[str, Field(pattern=SIGNAL)], SourceEntry] = Field(default_factory=dict)
     rules: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     suspenders: Annotated[tuple[SuspenderEntry, ...], Field(strict=False)] = ()
+
+    consumables: Mapping[
+        Annotated[str, Field(pattern=CONSUMABLE, max_length=LONGEST_CONSUMABLE)], ConsumableEntry
+    ] = Field(default_factory=dict)
 
     @field_validator("devices")
     @classmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from campaigns.errors import did_you_mean, shown
+from orchestrator import supply
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
@@ -14,13 +15,14 @@ from orchestrator.lab import ActionState, LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment, Lab
 
 LAB = "lab"
-Kind = Literal["pause", "continue", "abort", "settle", "timer", "stop", "release", "device"]
+Kind = Literal["pause", "continue", "abort", "settle", "timer", "stop", "release", "device", "refill"]
 # What each kind needs to be told, as text.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "settle": ("action", "verdict", "note"),
     "stop": ("note",),
     "release": ("note",),
     "device": ("device", "to", "note"),
+    "refill": ("consumable", "amount", "note"),
 }
 
 
@@ -199,6 +201,17 @@ def _device(state: LabState, command: Command) -> list[Event]:
     raise Refused("E505", f"a device is put 'in' or taken 'out', not {to!r}")
 
 
+def _refill(state: LabState, command: Command) -> list[Event]:
+    """How much of a consumable is there now, or with a + how much more; the word of a named person."""
+    said = {name: command.arguments[name] for name in NEEDS["refill"]}
+    body = supply.filled(state, said["consumable"], said["amount"])
+    reason = f"{command.by}: {said['note']}" if said["note"] else command.by
+    stream = f"consumable/{said['consumable']}"
+    return [
+        Event(stream, "consumable.filled", {**body, "reason": reason}, actor=command.by, cause=command.key)
+    ]
+
+
 def _timer(state: LabState, command: Command) -> list[Event]:
     """Its arrival is all there is to know: the rules look for the key."""
     return []
@@ -217,4 +230,5 @@ _CONSEQUENCES = {
     "stop": _stop,
     "release": _release,
     "device": _device,
+    "refill": _refill,
 }

@@ -6,12 +6,12 @@ same after a restart as it would have said before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, interlocks, precedence, rules
+from orchestrator import guard, interlocks, precedence, rules, supply
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, ExperimentState, LabState
@@ -71,7 +71,7 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
     decision = Decision()
     if state.campaign is Campaign.FINISHED:
         return decision
-    decision.events += _lives(state, bound)
+    decision.events += [*_lives(state, bound), *supply.warnings(state)]
     if decision.events:
         return decision
     decision.events += _schedule(state, around)
@@ -138,7 +138,7 @@ def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
         faults = [reason] if reason is not None else []
     if faults:
         return Event(experiment.id, "experiment.rejected", {"reason": "; ".join(faults)})
-    return Event(experiment.id, "experiment.queued", {})
+    return Event(experiment.id, "experiment.queued", supply.recipe_needs(bound, experiment))
 
 
 def _cancelled(experiment: ExperimentState, reason: str) -> Event:
@@ -218,6 +218,7 @@ def _verdict(
 # -- actions --------------------------------------------------------------------------------------------------
 def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: Decision) -> None:
     taken: dict[str, str] = {}  # device -> verb of what is about to be sent
+    book = supply.Book(state, bound.laboratory.consumption)
     ready = [
         one
         for one in state.live.values()
@@ -238,10 +239,10 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
                 ruled = interlocks.forbidden(
                     bound.laboratory.monitoring.rules, state, one, step.step.verb, arguments, taken.items()
                 )
-            if ruled is None:
+            if ruled is None and book.has(experiment, step, one):
                 device = one
                 break
-            refused += [ruled.reason] if ruled.refuse else []
+            refused += [ruled.reason] if ruled is not None and ruled.refuse else []
         if device is None:
             if len(refused) == len(step.devices):
                 decision.events.append(_ruled_out(experiment, step, refused[0]))
@@ -249,9 +250,10 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
         taken[device] = step.step.verb
         if experiment.state is Experiment.QUEUED:
             decision.events.append(Event(experiment.id, "experiment.started", {}))
-        intended = _intend(experiment, step, device, state, bound)
+        intended = _intend(experiment, step, device, state, bound, book.take(experiment, step, device))
         decision.events.append(intended)
         decision.effects.append(Send(intended.stream))
+    decision.events += book.out()
 
 
 def _ruled_out(experiment: ExperimentState, step: BoundStep, rule: str) -> Event:
@@ -263,7 +265,12 @@ def _ruled_out(experiment: ExperimentState, step: BoundStep, rule: str) -> Event
 
 
 def _intend(
-    experiment: ExperimentState, step: BoundStep, device: str, state: LabState, bound: BoundCampaign
+    experiment: ExperimentState,
+    step: BoundStep,
+    device: str,
+    state: LabState,
+    bound: BoundCampaign,
+    reserves: Mapping[str, float],
 ) -> Event:
     attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
     wall = bound.laboratory.file.clock == "wall"
@@ -281,6 +288,7 @@ def _intend(
         "attempt": attempt,
         "deadline_s": 60.0 + (3 * lasts_s if wall else 0.0),
         "late_s": max(LATE * lasts_s, SOONEST_LATE_S) if wall else LATE_VIRTUAL_S,
+        **({"reserves": reserves} if reserves else {}),
     }
     return Event(f"{experiment.id}.{step.step.id}.{attempt}", "action.intended", body)
 

@@ -19,7 +19,7 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator import guard, lifecycle, stopping
+from orchestrator import guard, lifecycle, stopping, supply
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import LAB, Command, obey
@@ -174,16 +174,19 @@ class Engine:
             return "halted"
         if self._stopping:
             return "stopped"
-        return "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+        if self.state.doubts or self.state.lab is Lab.STOPPED:
+            return (
+                "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+            )
+        return f"consumables wait for a person: {'; '.join(supply.waiting(self.state))}"
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt or released the laboratory: hosts that are away were
-        tried for in vain."""
+        """Nothing can go on before a person has settled a doubt, released the laboratory or filled a consumable: hosts
+        that are away were tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        return (bool(self.state.doubts) or self.state.lab is Lab.STOPPED) and not (
-            self._asking or self._acting or self._resting or not self._inbox.empty()
-        )
+        person = bool(self.state.doubts) or self.state.lab is Lab.STOPPED or supply.stalled(self.state)
+        return person and not (self._asking or self._acting or self._resting or not self._inbox.empty())
 
     async def _begin(self) -> None:
         """A new epoch; every host fenced; every open intent inquired after; only then anything new."""

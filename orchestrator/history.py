@@ -13,6 +13,7 @@ from orchestrator.lifecycle import Lab
 from orchestrator.log.sqlite import LogReader
 from orchestrator.records import (
     ActionRecord,
+    ConsumableRecord,
     DiagnosisRecord,
     EventRecord,
     ExperimentRecord,
@@ -22,7 +23,9 @@ from orchestrator.records import (
     PhaseRecord,
     ProposalRecord,
     Records,
+    RefillRecord,
 )
+from orchestrator.supply import experiments_left, low
 from orchestrator.waits import late, waits
 
 
@@ -64,6 +67,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 began_s=state.lab_time(a.began_s),
                 ended_s=state.lab_time(a.ended_s),
                 reason=a.reason,
+                used=a.used,
             )
             for a in state.actions.values()
         ),
@@ -83,7 +87,40 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         stopped=state.lab is Lab.STOPPED,
         waits=waits(state, campaign),
         late=late(state),
+        low=list(low(state).values()),
+        consumables=consumables(state),
+        refills=_refills(events),
     )
+
+
+def consumables(state: LabState) -> list[ConsumableRecord]:
+    """How much there is of each consumable, in the order of the lab file."""
+    left = experiments_left(state)
+    return [
+        ConsumableRecord(
+            name=name,
+            unit=one.unit,
+            began=one.began,
+            filled=one.filled,
+            unaccounted=one.unaccounted if one.unaccounted > one.rounding else 0.0,
+            on_hand=one.on_hand,
+            reserved=one.held,
+            used=one.used,
+            low=one.low,
+            state=str(one.state),
+            enough_for=left[name],
+        )
+        for name, one in state.stock.items()
+    ]
+
+
+def _refills(events: tuple[EventRecord, ...]) -> list[RefillRecord]:
+    return [
+        RefillRecord(b["consumable"], event.at, event.actor, b["added"], b["there"], b["reason"])
+        for event in events
+        if event.kind == "consumable.filled"
+        for b in (event.body,)
+    ]
 
 
 def _phases(state: LabState) -> list[PhaseRecord]:

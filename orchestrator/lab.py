@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator import lifecycle
+from orchestrator import lifecycle, stock
 from orchestrator.lifecycle import OPEN_ACTIONS, OVER
 from orchestrator.records import EventRecord, MeasuredValue
 
@@ -39,6 +39,8 @@ class ActionState:
     late: bool = False  # it was said to be
     halted: bool = False  # not done because its device was halted, which is nobody's failure
     again: bool = False  # a reading of it was rejected and the action may simply be done once more
+    reserves: Mapping[str, float] = field(default_factory=dict)  # consumable -> amount put aside for it
+    used: Mapping[str, float] = field(default_factory=dict)  # and what it took, once it has ended
 
     @property
     def open(self) -> bool:
@@ -71,6 +73,9 @@ class ExperimentState:
         default_factory=dict
     )  # the crystal as a labeler left it, where one did
 
+    needs: list[Mapping[str, float]] = field(
+        default_factory=list
+    )  # step -> consumable -> amount; empty: nothing
     asked: str = ""  # what a person asked for it that is still to come: pause, abort
     asked_why: str = ""
 
@@ -143,6 +148,7 @@ class LabState:
     )  # device -> by whom and why it is out of use
     signals: dict[str, SignalState] = field(default_factory=dict)
     suspended: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # signal -> why no action begins
+    stock: dict[str, stock.StockState] = field(default_factory=dict)  # consumable -> how much there is
     phases: list[PhaseState] = field(default_factory=list)
     said: dict[str, Said] = field(default_factory=dict)  # loop -> what its model said
     loops_ended: dict[str, str] = field(default_factory=dict)  # loop beside the main one -> why it ended
@@ -232,6 +238,7 @@ def _campaign(state: LabState, event: EventRecord) -> None:
     state.now = event.kind == "campaign.paused" and (state.now or event.body.get("now", False))
     if event.kind == "campaign.opened":
         state.opened = event.body
+        state.stock = stock.opened(event.body.get("lab", {}).get("consumables", {}))
 
 
 def _engine(state: LabState, event: EventRecord) -> None:
@@ -289,6 +296,7 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         )
         state.experiments[known.id] = state.live[known.id] = known
     known.state = after
+    known.needs = body.get("needs", known.needs)
     known.story.append(event.kind)
     if event.kind == "experiment.asked":
         known.asked, known.asked_why = {"continue": ""}.get(body["what"], body["what"]), body["reason"]
@@ -327,12 +335,14 @@ def _action(state: LabState, event: EventRecord) -> None:
             id=event.stream,
             deadline_s=body["deadline_s"],
             late_s=body.get("late_s"),
+            reserves=body.get("reserves", {}),
             state=after,
             at=event.at,
         )
         state.actions[known.id] = state.open_actions[known.device] = known
         state.experiments[known.experiment].actions.append(known.id)
         _forget_readings(state, known.device)
+        stock.reserve(state.stock, known.id, known.reserves)
         return
     known.state = after
     if event.kind == "action.late":
@@ -344,6 +354,7 @@ def _action(state: LabState, event: EventRecord) -> None:
     if after in OPEN_ACTIONS:
         return
     del state.open_actions[known.device]
+    known.used = stock.settle(state.stock, known.id, known.reserves, after, body)
     known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
     if known.began_s is not None and known.ended_s is not None:
         if state.lab_origin_s is None or known.began_s < state.lab_origin_s:
@@ -420,6 +431,10 @@ def _device(state: LabState, event: EventRecord) -> None:
         state.absent[event.stream] = event.body["reason"]
 
 
+def _consumable(state: LabState, event: EventRecord) -> None:
+    stock.event(state.stock, event)
+
+
 def _brain(state: LabState, event: EventRecord) -> None:
     state.brain_failures += 1
 
@@ -441,6 +456,7 @@ _FOLDS = {
     "suspender": _suspender,
     "device": _device,
     "loop": _loop,
+    "consumable": _consumable,
     "brain": _brain,
     "command": _command,
 }

@@ -17,6 +17,7 @@ from drivers.errors import LabError
 from drivers.host.spec import Bound
 from drivers.lab import LabFile, LimitEntry, shipped, shipped_names
 from drivers.protocol import ParameterSpec
+from orchestrator.consumption import NOTHING_USED, Consumption, bind_consumption
 from orchestrator.errors import Refused
 from orchestrator.monitoring import Monitoring, bind_monitoring
 
@@ -32,10 +33,12 @@ class Laboratory:
         devices: Mapping[str, BoundDevice],
         limits: Mapping[str, Mapping[str, Bound]],
         monitoring: Monitoring = NOTHING_WATCHED,
+        consumption: Consumption = NOTHING_USED,
     ) -> None:
         self.file = file
         self.devices = devices
         self.monitoring = monitoring
+        self.consumption = consumption
         self.limits = limits  # device -> "verb.argument" -> bound in the driver's unit
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def read_lab(name: str, lab_file: Path | None) -> tuple[LabFile, Document | None
 
 
 def bind_lab(file: LabFile, document: Document | None = None, source: str = "") -> Laboratory:
-    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402, E403); touches no device."""
+    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402-E404); touches no device."""
     try:
         devices = bind(file)
     except LabError as error:
@@ -84,9 +87,12 @@ def bind_lab(file: LabFile, document: Document | None = None, source: str = "") 
     monitoring = bind_monitoring(
         file, devices, lambda place, text: faults.append(_fault("E403", place, text, document, source))
     )
+    consumption = bind_consumption(
+        file, devices, lambda place, text: faults.append(_fault("E404", place, text, document, source))
+    )
     if faults:
         raise CampaignError(faults)
-    return Laboratory(file, devices, limits, monitoring)
+    return Laboratory(file, devices, limits, monitoring, consumption)
 
 
 def limit_in(limit: LimitEntry, declared: ParameterSpec) -> Bound:

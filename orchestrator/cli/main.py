@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import backtest, drivers, inspect, people, rehearse, run, stop, tell
+from orchestrator.cli import backtest, consumables, drivers, inspect, people, rehearse, run, stop, tell
 
 app = typer.Typer(
     name="alquimia",
@@ -21,6 +21,7 @@ stop.register(app)
 tell.register(app)
 inspect.register(app)
 people.register(app)
+consumables.register(app)
 rehearse.register(app)
 backtest.register(app)
 app.add_typer(drivers.app, name="drivers")

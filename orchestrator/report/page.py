@@ -17,6 +17,7 @@ from orchestrator.export.files import replacing
 from orchestrator.records import Records
 from orchestrator.report import style
 from orchestrator.report.belief import belief_sections
+from orchestrator.report.consumables import consumables_section
 from orchestrator.report.crystals import Known, named
 from orchestrator.report.discovery import discovery
 from orchestrator.report.discovery_sections import discovery_sections
@@ -67,7 +68,7 @@ def page(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
-    goal = goal_section(shown)
+    goal, stock = goal_section(shown), consumables_section(shown)
     found = (
         *([goal] if goal is not None else []),
         *(discovery_sections(shown, hull) if hull is not None else ()),
@@ -78,6 +79,7 @@ def page(
         *((parallel_section(shown),) if hull is None else ()),
         *loop_sections(shown),
         timeline_section(shown),
+        *([stock] if stock is not None else []),
     )
     return template.render(
         name=records.campaign.name,
