@@ -126,8 +126,8 @@ class ConsumableRecord:
     """How much there is of a consumable, all in `unit` ("": pieces).
 
     `began` + `filled` + `unaccounted` = `on_hand` + `reserved` + `used`. `on_hand`: reserved by no action;
-    `unaccounted`: used beyond what there was by the log; `low`: the mark, None where there is none; `enough_for`: so many more
-    experiments, by what a recipe took on average, None where that is not known.
+    `unaccounted`: used beyond what there was by the log; `low`: the mark, None where there is none; `enough_for`: so
+    many more experiments, by what a recipe took on average, None where that is not known.
     """
 
     name: str

@@ -48,13 +48,14 @@ class Book:
     def __init__(self, state: LabState, consumption: Consumption) -> None:
         self._state, self._consumption = state, consumption
         self._waits: dict[str, tuple[ExperimentState, Amounts]] = {}  # experiment -> what it lacks
-        if consumption.uses:
+        self._counts = bool(consumption.uses and state.stock)  # a backtest has no stock: nothing is used up
+        if self._counts:
             self._free = {name: one.on_hand for name, one in state.stock.items()}
             self._promised = _promised(state)
 
     def has(self, experiment: ExperimentState, step: BoundStep, device: str) -> bool:
         """Whether the next step of an experiment may begin on `device`; what it lacks is kept for `out`."""
-        if not self._consumption.uses:
+        if not self._counts:
             return True
         lacks = _lacks(
             self._state, self._free, self._promised, experiment, self._of(experiment, step, device)
@@ -65,7 +66,7 @@ class Book:
 
     def take(self, experiment: ExperimentState, step: BoundStep, device: str) -> Amounts:
         """Put aside what the step takes, and what the rest of an experiment that begins with it is going to."""
-        if not self._consumption.uses:
+        if not self._counts:
             return {}
         self._waits.pop(experiment.id, None)  # another device of the group takes less
         now = self._of(experiment, step, device)
