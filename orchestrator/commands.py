@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from campaigns.errors import did_you_mean, shown
-from orchestrator import supply
+from orchestrator import stock
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
@@ -204,7 +204,7 @@ def _device(state: LabState, command: Command) -> list[Event]:
 def _refill(state: LabState, command: Command) -> list[Event]:
     """How much of a consumable is there now, or with a + how much more; the word of a named person."""
     said = {name: command.arguments[name] for name in NEEDS["refill"]}
-    body = supply.filled(state, said["consumable"], said["amount"])
+    body = stock.filled(state.stock, said["consumable"], said["amount"])
     reason = f"{command.by}: {said['note']}" if said["note"] else command.by
     stream = f"consumable/{said['consumable']}"
     return [

@@ -250,7 +250,7 @@ def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: De
         taken[device] = step.step.verb
         if experiment.state is Experiment.QUEUED:
             decision.events.append(Event(experiment.id, "experiment.started", {}))
-        intended = _intend(experiment, step, device, state, bound, book.take(experiment, step, device))
+        intended = _intend(experiment, step, device, state, bound, book.take([experiment], step, device))
         decision.events.append(intended)
         decision.effects.append(Send(intended.stream))
     decision.events += book.out()

@@ -92,7 +92,7 @@ def bind_lab(file: LabFile, document: Document | None = None, source: str = "") 
     )
     if faults:
         raise CampaignError(faults)
-    return Laboratory(file, devices, limits, monitoring, consumption)
+    return Laboratory(file, devices, limits, monitoring, consumption=consumption)
 
 
 def limit_in(limit: LimitEntry, declared: ParameterSpec) -> Bound:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from campaigns.units import UnitError, convert
+from campaigns.errors import did_you_mean
+from campaigns.units import UnitError, convert, parse_quantity
 from drivers.consumable import ConsumableEntry
 from drivers.protocol import Reading
+from orchestrator.errors import Refused
 from orchestrator.lifecycle import STOCK, Action, Stock, passage
 from orchestrator.records import EventRecord
 
@@ -109,6 +111,34 @@ def event(stock: Mapping[str, StockState], it: EventRecord) -> None:
         one.filled += one.on_hand - before
 
 
+def filled(stock: Mapping[str, StockState], name: str, amount: str) -> dict[str, Any]:
+    """What `consumable.filled` says: how much is added, and how much there is then. Raises `Refused` (E505).
+
+    `amount` is what is there now, with what acts in hand have reserved, or with a leading + what was added.
+    """
+    if name not in stock:
+        known = did_you_mean(name, stock) or "the laboratory's file names none"
+        raise Refused("E505", f"there is no consumable {name!r}", cure=known)
+    one, text = stock[name], amount.strip()
+    example = f"{one.began:g} {one.unit}".rstrip()
+    try:
+        value, unit = parse_quantity(text.removeprefix("+").strip())
+        if bool(unit) != bool(one.unit):
+            raise UnitError(f"{name} is counted in {one.unit or 'pieces'}")
+        value = convert(value, unit, one.unit)
+    except UnitError as error:
+        cure = f"say what is there now, as in {example!r}, or what was added, as in '+{example}'"
+        raise Refused("E505", f"{amount!r} is no amount of {name}: {error}", cure=cure) from error
+    if value < 0:
+        raise Refused(
+            "E505",
+            f"{amount!r}: there cannot be less than nothing",
+            cure=f"say what is there, as in {example!r}",
+        )
+    added = value if text.startswith("+") else value - one.there
+    return {"consumable": name, "added": added, "there": one.there + added, "unit": one.unit}
+
+
 def told(stock: Mapping[str, StockState], action: str, used: Mapping[str, Reading]) -> dict[str, Any]:
     """What the event of an action's end says of a driver's word on what it used.
 
@@ -145,3 +175,8 @@ def _amount(reading: Reading, unit: str) -> tuple[str, float]:
         return "", convert(reading.value, reading.unit, unit)
     except UnitError as error:
         return str(error), 0.0
+
+
+def quantity(amount: float | None, unit: str) -> str:
+    """An amount for a person."""
+    return "–" if amount is None else f"{amount:.6g} {unit}".rstrip()

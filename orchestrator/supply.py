@@ -7,20 +7,17 @@ the experiments that began still need, so that no sample is begun that cannot be
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from campaigns.errors import did_you_mean
-from campaigns.units import UnitError, convert, parse_quantity
 from orchestrator.consumption import Consumption, needs
-from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lifecycle import Campaign, Experiment, Stock
+from orchestrator.stock import StockState, quantity
 
 if TYPE_CHECKING:
     from orchestrator.binding import BoundCampaign, BoundStep
     from orchestrator.lab import ExperimentState, LabState
-    from orchestrator.stock import StockState
 
 Amounts = Mapping[str, float]
 
@@ -48,6 +45,7 @@ class Book:
     def __init__(self, state: LabState, consumption: Consumption) -> None:
         self._state, self._consumption = state, consumption
         self._waits: dict[str, tuple[ExperimentState, Amounts]] = {}  # experiment -> what it lacks
+        self._begun: set[str] = set()  # experiments that begin now
         self._counts = bool(consumption.uses and state.stock)  # a backtest has no stock: nothing is used up
         if self._counts:
             self._free = {name: one.on_hand for name, one in state.stock.items()}
@@ -57,38 +55,45 @@ class Book:
         """Whether the next step of an experiment may begin on `device`; what it lacks is kept for `out`."""
         if not self._counts:
             return True
-        lacks = _lacks(
-            self._state, self._free, self._promised, experiment, self._of(experiment, step, device)
-        )
+        now = self._of(experiment, step, device)
+        lacks = _lacks(self._state, self._free, self._promised, experiment, now, self._is_begun(experiment))
         if lacks:
             self._waits[experiment.id] = experiment, lacks
         return not lacks
 
-    def take(self, experiment: ExperimentState, step: BoundStep, device: str) -> Amounts:
-        """Put aside what the step takes, and what the rest of an experiment that begins with it is going to."""
+    def begin(self, experiment: ExperimentState) -> None:
+        """From here on an experiment has begun: what its whole recipe takes is kept for it."""
+        if self._counts and not self._is_begun(experiment):
+            self._begun.add(experiment.id)
+            self._promise(_sum(experiment.needs), 1.0)
+
+    def take(self, experiments: Sequence[ExperimentState], step: BoundStep, device: str) -> Amounts:
+        """Put aside what a step takes, once for all experiments whose samples it takes together; the first is asked."""
         if not self._counts:
             return {}
-        self._waits.pop(experiment.id, None)  # another device of the group takes less
-        now = self._of(experiment, step, device)
-        planned = _planned(experiment, experiment.step)
-        rest = _sum(experiment.needs[experiment.step + 1 :])
+        for one in experiments:
+            self.begin(one)
+            self._waits.pop(one.id, None)  # another device of the group takes less
+            self._promise(_planned(one, one.step), -1.0)
+        now = self._of(experiments[0], step, device)
         for name, amount in now.items():
             self._free[name] -= amount
-        if experiment.started_at is None:
-            for name, amount in rest.items():
-                self._promised[name] = self._promised.get(name, 0.0) + amount
-        else:
-            for name, amount in planned.items():
-                self._promised[name] -= amount
         return now
 
     def out(self) -> Iterator[Event]:
         """What is said of consumables that something waits for, once until they are filled."""
-        said: set[str] = {name for name, one in self._state.stock.items() if one.state is Stock.OUT}
+        said = {name for name, one in self._state.stock.items() if one.state is Stock.OUT}
         for experiment, lacks in self._waits.values():
-            for name in lacks.keys() - said:
+            for name in sorted(lacks.keys() - said):
                 said.add(name)
                 yield _out(self._state, name, experiment, lacks[name])
+
+    def _is_begun(self, experiment: ExperimentState) -> bool:
+        return experiment.started_at is not None or experiment.id in self._begun
+
+    def _promise(self, amounts: Amounts, sign: float) -> None:
+        for name, amount in amounts.items():
+            self._promised[name] = self._promised.get(name, 0.0) + sign * amount
 
     def _of(self, experiment: ExperimentState, step: BoundStep, device: str) -> Amounts:
         arguments = step.arguments(experiment.candidate, experiment.structures)
@@ -129,34 +134,6 @@ def stalled(state: LabState) -> bool:
     return bool(able) and able == {experiment.id for experiment, _ in _waiting(state)}
 
 
-def filled(state: LabState, name: str, amount: str) -> dict[str, Any]:
-    """What `consumable.filled` says: how much is added, and how much there is then. Raises `Refused` (E505).
-
-    `amount` is what is there now, with what acts in hand have reserved, or with a leading + what was added.
-    """
-    if name not in state.stock:
-        known = did_you_mean(name, state.stock) or "the laboratory's file names none"
-        raise Refused("E505", f"there is no consumable {name!r}", cure=known)
-    one, text = state.stock[name], amount.strip()
-    example = f"{one.began:g} {one.unit}".rstrip()
-    try:
-        value, unit = parse_quantity(text.removeprefix("+").strip())
-        if bool(unit) != bool(one.unit):
-            raise UnitError(f"{name} is counted in {one.unit or 'pieces'}")
-        value = convert(value, unit, one.unit)
-    except UnitError as error:
-        cure = f"say what is there now, as in {example!r}, or what was added, as in '+{example}'"
-        raise Refused("E505", f"{amount!r} is no amount of {name}: {error}", cure=cure) from error
-    if value < 0:
-        raise Refused(
-            "E505",
-            f"{amount!r}: there cannot be less than nothing",
-            cure=f"say what is there, as in {example!r}",
-        )
-    added = value if text.startswith("+") else value - one.there
-    return {"consumable": name, "added": added, "there": one.there + added, "unit": one.unit}
-
-
 def experiments_left(state: LabState) -> dict[str, int | None]:
     """How many more experiments each consumable is enough for, beyond those that began, by what a recipe took on
     average over the experiments so far; None where nobody knows."""
@@ -169,11 +146,6 @@ def experiments_left(state: LabState) -> dict[str, int | None]:
         free = one.on_hand - promised.get(name, 0.0) + one.rounding
         left[name] = max(math.floor(free / mean), 0) if mean > 0 else None
     return left
-
-
-def quantity(amount: float | None, unit: str) -> str:
-    """An amount for a person."""
-    return "–" if amount is None else f"{amount:.6g} {unit}".rstrip()
 
 
 # -- what is lacking ------------------------------------------------------------------------------------------
@@ -200,21 +172,18 @@ def _promised(state: LabState) -> dict[str, float]:
 
 
 def _lacks(
-    state: LabState, free: Amounts, promised: Amounts, experiment: ExperimentState, now: Amounts
+    state: LabState, free: Amounts, promised: Amounts, experiment: ExperimentState, now: Amounts, begun: bool
 ) -> dict[str, float]:
-    """What is lacking for the next action of an experiment: consumable -> amount wanted; empty where it may begin."""
-    begun = experiment.started_at is not None
-    wanted = now if begun else {**_sum(experiment.needs), **_larger(now, _sum(experiment.needs))}
+    """What is lacking for the next action of an experiment, which takes `now`: consumable -> amount wanted; empty where
+    it may begin. One that has not begun wants what its whole recipe takes, beyond what others were promised."""
+    whole = {} if begun else _sum(experiment.needs)
     kept = {} if begun else promised
+    wanted = {name: max(now.get(name, 0.0), whole.get(name, 0.0)) for name in (*whole, *now)}
     return {
         name: amount
         for name, amount in wanted.items()
         if amount > free[name] - kept.get(name, 0.0) + state.stock[name].rounding
     }
-
-
-def _larger(now: Amounts, whole: Amounts) -> dict[str, float]:
-    return {name: amount for name, amount in now.items() if amount > whole.get(name, 0.0)}
 
 
 def _waiting(state: LabState) -> Iterator[tuple[ExperimentState, dict[str, float]]]:
@@ -225,7 +194,8 @@ def _waiting(state: LabState) -> Iterator[tuple[ExperimentState, dict[str, float
     promised = _promised(state)
     for experiment in state.live.values():
         if experiment.state in (Experiment.QUEUED, Experiment.RUNNING) and not _acting(experiment, state):
-            lacks = _lacks(state, free, promised, experiment, _planned(experiment, experiment.step))
+            now, begun = _planned(experiment, experiment.step), experiment.started_at is not None
+            lacks = _lacks(state, free, promised, experiment, now, begun)
             if lacks:
                 yield experiment, lacks
 

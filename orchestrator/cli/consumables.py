@@ -61,7 +61,7 @@ def refill(
 
 
 def _table(found: Sequence[ConsumableRecord]) -> Iterator[str]:
-    from orchestrator.supply import quantity
+    from orchestrator.stock import quantity
 
     if not found:
         return

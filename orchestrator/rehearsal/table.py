@@ -8,7 +8,7 @@ from drivers.sim.faults import Faults
 from orchestrator.binding import BoundCampaign
 from orchestrator.rehearsal.play import Played
 from orchestrator.report.wording import duration
-from orchestrator.supply import quantity
+from orchestrator.stock import quantity
 
 
 def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[str]) -> Iterator[str]:
