@@ -165,10 +165,15 @@ def _acting(experiment: ExperimentState, state: LabState) -> bool:
     return bool(experiment.actions) and state.actions[experiment.actions[-1]].open
 
 
+def _reserved(experiment: ExperimentState, state: LabState) -> bool:
+    """Whether an act in hand has reserved what the next step takes."""
+    return _acting(experiment, state) and state.actions[experiment.actions[-1]].step == experiment.step
+
+
 def _promised(state: LabState) -> dict[str, float]:
     """What experiments that began still need, beyond what their acts in hand have reserved."""
     begun = (e for e in state.live.values() if e.needs and e.started_at is not None)
-    return _sum(amounts for e in begun for amounts in e.needs[e.step + _acting(e, state) :])
+    return _sum(amounts for e in begun for amounts in e.needs[e.step + _reserved(e, state) :])
 
 
 def _lacks(
