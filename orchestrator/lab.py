@@ -354,7 +354,7 @@ def _action(state: LabState, event: EventRecord) -> None:
     if after in OPEN_ACTIONS:
         return
     del state.open_actions[known.device]
-    known.used = stock.settle(state.stock, known.id, known.reserves, after, body)
+    known.used = stock.settle(state.stock, known.id, known.reserves, known.state, body)
     known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
     if known.began_s is not None and known.ended_s is not None:
         if state.lab_origin_s is None or known.began_s < state.lab_origin_s:

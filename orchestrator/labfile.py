@@ -66,7 +66,7 @@ def read_lab(name: str, lab_file: Path | None) -> tuple[LabFile, Document | None
 
 
 def bind_lab(file: LabFile, document: Document | None = None, source: str = "") -> Laboratory:
-    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402-E404); touches no device."""
+    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402-E405); touches no device."""
     try:
         devices = bind(file)
     except LabError as error:
@@ -88,7 +88,7 @@ def bind_lab(file: LabFile, document: Document | None = None, source: str = "") 
         file, devices, lambda place, text: faults.append(_fault("E403", place, text, document, source))
     )
     consumption = bind_consumption(
-        file, devices, lambda place, text: faults.append(_fault("E404", place, text, document, source))
+        file, devices, lambda place, text: faults.append(_fault("E405", place, text, document, source))
     )
     if faults:
         raise CampaignError(faults)

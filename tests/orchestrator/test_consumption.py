@@ -72,26 +72,26 @@ def test_what_the_log_keeps_binds_to_the_same(tmp_path: Path) -> None:
 
 CASES = {
     "an unknown device": (
-        "dispenser.mix: {takes: 2 mL", "dispensr.mix: {takes: 2 mL", "E404", 11, "did you mean 'dispenser'"),
-    "an unknown action": ("dispenser.mix: {takes: 2 mL", "dispenser.mx: {takes: 2 mL", "E404", 11, "no action 'mx'"),
-    "an unknown argument": ("per: $hold", "per: $hodl", "E404", 14, "did you mean 'hold'"),
+        "dispenser.mix: {takes: 2 mL", "dispensr.mix: {takes: 2 mL", "E405", 11, "did you mean 'dispenser'"),
+    "an unknown action": ("dispenser.mix: {takes: 2 mL", "dispenser.mx: {takes: 2 mL", "E405", 11, "no action 'mx'"),
+    "an unknown argument": ("per: $hold", "per: $hodl", "E405", 14, "did you mean 'hold'"),
     "an unknown argument in when": (
-        "when: {solvent: toluene", "when: {solvant: toluene", "E404", 11, "did you mean 'solvent'"),
-    "an argument that is no number": ("{takes: $hold}", "{takes: $ramp_up}", "E404", 15, "no argument 'ramp_up'"),
+        "when: {solvent: toluene", "when: {solvant: toluene", "E405", 11, "did you mean 'solvent'"),
+    "an argument that is no number": ("{takes: $hold}", "{takes: $ramp_up}", "E405", 15, "no argument 'ramp_up'"),
     "a choice to be counted": (
-        "takes: 10, per: $dopant_fraction", "takes: 10, per: $solvent", "E404", 20, "a number is wanted"),
-    "a value that the argument cannot have": ("solvent: anisole", "solvent: water", "E404", 20, "wanted one of"),
+        "takes: 10, per: $dopant_fraction", "takes: 10, per: $solvent", "E405", 20, "a number is wanted"),
+    "a value that the argument cannot have": ("solvent: anisole", "solvent: water", "E405", 20, "wanted one of"),
     "an amount of the wrong dimension": (
-        "takes: 2 mL", "takes: 2 mg", "E404", 11, "counted in L, and this comes in mg"),
-    "an amount without a unit": ("takes: 2 mL", "takes: 2", "E404", 11, "this comes without a unit"),
-    "a unit where pieces are counted": ("{takes: 2}", "{takes: 2 mL}", "E404", 20, "counted in pieces"),
-    "a rate without its time": ("takes: 0.5 L/min, per: $hold", "takes: 0.5 L/min", "E404", 14, "counted in L"),
-    "a rate times what is no time": ("per: $hold", "per: $temperature", "E404", 14, "counted in L"),
-    "nothing taken": ("takes: 2 mL", "takes: 0 mL", "E404", 11, "more than nothing"),
-    "less than nothing there": ("amount: 0.25 L", "amount: -0.25 L", "E404", 11, "nothing or more"),
-    "an unknown unit": ("amount: 0.25 L", "amount: 0.25 litrs", "E404", 11, "litrs"),
-    "a mark in another dimension": ("low: 25 mL", "low: 25 g", "E404", 11, "converted"),
-    "a temperature": ("amount: 2 h", "amount: 300 K", "E404", 15, "temperature"),
+        "takes: 2 mL", "takes: 2 mg", "E405", 11, "counted in L, and this comes in mg"),
+    "an amount without a unit": ("takes: 2 mL", "takes: 2", "E405", 11, "this comes without a unit"),
+    "a unit where pieces are counted": ("{takes: 2}", "{takes: 2 mL}", "E405", 20, "counted in pieces"),
+    "a rate without its time": ("takes: 0.5 L/min, per: $hold", "takes: 0.5 L/min", "E405", 14, "counted in L"),
+    "a rate times what is no time": ("per: $hold", "per: $temperature", "E405", 14, "counted in L"),
+    "nothing taken": ("takes: 2 mL", "takes: 0 mL", "E405", 11, "more than nothing"),
+    "less than nothing there": ("amount: 0.25 L", "amount: -0.25 L", "E405", 11, "nothing or more"),
+    "an unknown unit": ("amount: 0.25 L", "amount: 0.25 litrs", "E405", 11, "litrs"),
+    "a mark in another dimension": ("low: 25 mL", "low: 25 g", "E405", 11, "converted"),
+    "a temperature": ("amount: 2 h", "amount: 300 K", "E405", 15, "temperature"),
     "no action": ("dispenser.mix: {takes: 2 mL", "dispenser: {takes: 2 mL", "E401", 11, "device.verb"),
     "a per that is no argument": ("per: $hold", "per: hold", "E401", 14, "as in $hold"),
     "an unknown key": ("low: 25 mL", "lwo: 25 mL", "E401", 11, "lwo"),
@@ -110,4 +110,4 @@ def test_a_fault_has_its_code_line_and_cure(tmp_path: Path, what: str) -> None:
 def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
     text = LAB.replace("takes: 2 mL", "takes: 2 mg").replace("{takes: $hold}", "{takes: $hodl}")
     text = text.replace("takes: 10, per: $dopant_fraction", "takes: 10 s")
-    assert [(f.code, f.line) for f in faults(tmp_path, text)] == [("E404", 11), ("E404", 15), ("E404", 20)]
+    assert [(f.code, f.line) for f in faults(tmp_path, text)] == [("E405", 11), ("E405", 15), ("E405", 20)]
