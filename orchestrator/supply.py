@@ -62,7 +62,8 @@ class Book:
         return not lacks
 
     def begin(self, experiment: ExperimentState) -> None:
-        """From here on an experiment has begun: what its whole recipe takes is kept for it."""
+        """An experiment goes on; one that had not begun has now, and what its whole recipe takes is kept for it."""
+        self._waits.pop(experiment.id, None)  # another device of the group takes less
         if self._counts and not self._is_begun(experiment):
             self._begun.add(experiment.id)
             self._promise(_sum(experiment.needs), 1.0)
@@ -73,7 +74,6 @@ class Book:
             return {}
         for one in experiments:
             self.begin(one)
-            self._waits.pop(one.id, None)  # another device of the group takes less
             self._promise(_planned(one, one.step), -1.0)
         now = self._of(experiments[0], step, device)
         for name, amount in now.items():
