@@ -94,7 +94,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
 
 
 def consumables(state: LabState) -> list[ConsumableRecord]:
-    """How much there is of each consumable, in the order of the lab file."""
+    """How much there is of each consumable, by name."""
     left = experiments_left(state)
     return [
         ConsumableRecord(
@@ -110,7 +110,7 @@ def consumables(state: LabState) -> list[ConsumableRecord]:
             state=str(one.state),
             enough_for=left[name],
         )
-        for name, one in state.stock.items()
+        for name, one in sorted(state.stock.items())
     ]
 
 
