@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from drivers.errors import DeclarationError
@@ -51,10 +51,15 @@ class StructureArgument:
 
 @dataclass(frozen=True)
 class Given:
-    """What a method returns that gives more than numbers: its readings, and a record in JSON types (no NaN)."""
+    """What a method returns that gives more than numbers: its readings, and a record in JSON types (no NaN).
+
+    `used` says what the act took of consumables, by the names that the lab file gives them, with their units; what is
+    not said counts as what was expected. A number without a unit counts pieces.
+    """
 
     readings: Mapping[str, float | Reading]
     record: Mapping[str, Any]
+    used: Mapping[str, float | Reading] = field(default_factory=dict)
 
 
 class ActionMethod(Generic[D, P, R]):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from drivers.action import Given, Gives, Quantity, StructureArgument, action
-from drivers.arguments import checked_arguments, checked_readings, checked_record
+from drivers.arguments import checked_arguments, checked_readings, checked_record, told_use
 from drivers.clock import Clock
 from drivers.declaration import Declared, declared_actions
 from drivers.errors import ArgumentRejected, DeclarationError, UnknownVerb
@@ -162,6 +162,7 @@ class Driver:
                 return Outcome(
                     status="failed",
                     record=self._kept(action, failure.record),
+                    used=told_use(failure.used),
                     attribution=failure.attribution,
                     reason=failure.reason,
                     began_s=began_s,
@@ -177,6 +178,7 @@ class Driver:
             status="succeeded",
             readings=readings,
             record=checked_record(where, given.record),
+            used=told_use(given.used),
             began_s=began_s,
             ended_s=self.lab.clock.now(),
         )

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from drivers.consumable import CONSUMABLE, ConsumableEntry
+from drivers.consumable import LONGEST_NAME as LONGEST_CONSUMABLE
 from drivers.interlock import SIGNAL, RuleEntry, Seconds, SourceEntry, SuspenderEntry
 from drivers.place import PlaceEntry, PlaceName, SamplesEntry, TransportEntry
 
@@ -92,6 +94,10 @@ class LabFile(LabModel):
     places: Mapping[PlaceName, PlaceEntry] = Field(default_factory=dict)
     samples: SamplesEntry | None = None
     transports: Annotated[tuple[TransportEntry, ...], Field(strict=False)] = ()
+
+    consumables: Mapping[
+        Annotated[str, Field(pattern=CONSUMABLE, max_length=LONGEST_CONSUMABLE)], ConsumableEntry
+    ] = Field(default_factory=dict)
 
     @field_validator("devices")
     @classmethod

@@ -175,12 +175,14 @@ class Outcome(Value):
     """How an action ended, as the host's journal has it. Times are lab seconds (virtual in a simulated lab).
 
     `record` is what else the action gave, in JSON types without NaN: kept, not interpreted. A failed action may have
-    one: what there was when it ended.
+    one: what there was when it ended. `used` is what it took of the laboratory's consumables, by their names, where the
+    device knows.
     """
 
     status: Literal["succeeded", "failed"]
     readings: Mapping[str, Reading] = Field(default_factory=dict)
     record: Record = Field(default_factory=dict)
+    used: Mapping[str, Reading] = Field(default_factory=dict)
     attribution: Attribution | None = None
     reason: Words = ""
     began_s: float = 0.0
@@ -200,13 +202,18 @@ class Testimony(Value):
 class ActionFailed(Exception):
     """Raised by a driver when an action ended in a way it knows: nothing is in doubt, the act is over.
 
-    `record`: what there is to keep of it all the same.
+    `record`: what there is to keep of it all the same; `used`: what it took of consumables, as in `Given`.
     """
 
     def __init__(
-        self, attribution: Attribution, reason: str, record: Mapping[str, Any] | None = None
+        self,
+        attribution: Attribution,
+        reason: str,
+        record: Mapping[str, Any] | None = None,
+        used: Mapping[str, float | Reading] | None = None,
     ) -> None:
         super().__init__(reason)
         self.attribution = attribution
         self.reason = reason
         self.record: Mapping[str, Any] = {} if record is None else record
+        self.used: Mapping[str, float | Reading] = {} if used is None else used

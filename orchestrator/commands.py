@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from campaigns.errors import did_you_mean, shown
+from orchestrator import stock
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
@@ -16,7 +17,9 @@ from orchestrator.samples import GONE
 from orchestrator.scheduling.layout import place_of, positions
 
 LAB = "lab"
-Kind = Literal["pause", "continue", "abort", "settle", "timer", "stop", "release", "device", "sample"]
+Kind = Literal[
+    "pause", "continue", "abort", "settle", "timer", "stop", "release", "device", "sample", "refill"
+]
 # What each kind needs to be told, as text.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "settle": ("action", "verdict", "note"),
@@ -24,6 +27,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "release": ("note",),
     "device": ("device", "to", "note"),
     "sample": ("sample", "to", "note"),
+    "refill": ("consumable", "amount", "note"),
 }
 
 
@@ -235,6 +239,17 @@ def _sample(state: LabState, command: Command) -> list[Event]:
     return [Event(stream, "sample.placed", body | more, actor=command.by, cause=command.key)]
 
 
+def _refill(state: LabState, command: Command) -> list[Event]:
+    """How much of a consumable is there now, or with a + how much more; the word of a named person."""
+    said = {name: command.arguments[name] for name in NEEDS["refill"]}
+    body = stock.filled(state.stock, said["consumable"], said["amount"])
+    reason = f"{command.by}: {said['note']}" if said["note"] else command.by
+    stream = f"consumable/{said['consumable']}"
+    return [
+        Event(stream, "consumable.filled", {**body, "reason": reason}, actor=command.by, cause=command.key)
+    ]
+
+
 def _timer(state: LabState, command: Command) -> list[Event]:
     """Its arrival is all there is to know: the rules look for the key."""
     return []
@@ -254,4 +269,5 @@ _CONSEQUENCES = {
     "release": _release,
     "device": _device,
     "sample": _sample,
+    "refill": _refill,
 }

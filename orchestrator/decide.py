@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, rules
+from orchestrator import guard, rules, supply
 from orchestrator.binding import BoundCampaign
 from orchestrator.decision import Around, Ask, Decision
 from orchestrator.events import Event
@@ -31,7 +31,7 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
     decision = Decision()
     if state.campaign is Campaign.FINISHED:
         return decision
-    decision.events += _lives(state, bound)
+    decision.events += [*_lives(state, bound), *supply.warnings(state)]
     if decision.events:
         return decision
     decision.events += _schedule(state, around)
@@ -101,7 +101,7 @@ def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
         faults = [reason] if reason is not None else []
     if faults:
         return Event(experiment.id, "experiment.rejected", {"reason": "; ".join(faults)})
-    return Event(experiment.id, "experiment.queued", {})
+    return Event(experiment.id, "experiment.queued", supply.recipe_needs(bound, experiment))
 
 
 def _cancelled(experiment: ExperimentState, reason: str) -> Event:

@@ -20,7 +20,7 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator import guard, lifecycle, stopping
+from orchestrator import guard, lifecycle, stopping, supply
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import LAB, Command, obey
@@ -190,15 +190,19 @@ class Engine:
             return "halted"
         if self._stopping:
             return "stopped"
-        return "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+        if self.state.doubts or self.state.lab is Lab.STOPPED:
+            return (
+                "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+            )
+        return f"consumables wait for a person: {'; '.join(supply.waiting(self.state))}"
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt or released the laboratory: hosts that are away were
-        tried for in vain."""
+        """Nothing can go on before a person has settled a doubt, released the laboratory or filled a consumable: hosts
+        that are away were tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        waits = self.state.doubts or self.state.lost or self.state.lab is Lab.STOPPED
-        return bool(waits) and not (
+        waits = bool(self.state.doubts or self.state.lost) or self.state.lab is Lab.STOPPED
+        return (waits or supply.stalled(self.state)) and not (
             self._asking or self._acting or self._resting or self._wakes or not self._inbox.empty()
         )
 

@@ -59,6 +59,9 @@ KINDS: dict[str, str] = {
     "signal.read": "a signal changed sides for a rule of the laboratory, or is not known any more",
     "suspender.tripped": "a signal left its band, or could not be read: no action begins",
     "suspender.cleared": "a signal was back in its band for its dwell: actions may begin again",
+    "consumable.low": "less is left of a consumable than its mark: said once until it is filled again",
+    "consumable.out": "an action or experiment waits for the first time for a consumable: said once until it is filled",
+    "consumable.filled": "a person filled a consumable, or said how much of it there is",
     "brain.failed": "the planner's process did not answer in time or broke",
     "command.received": "a person or a timer asked for something",
 }

@@ -13,6 +13,7 @@ from orchestrator.lifecycle import Lab
 from orchestrator.log.sqlite import LogReader
 from orchestrator.records import (
     ActionRecord,
+    ConsumableRecord,
     DiagnosisRecord,
     EventRecord,
     ExpectedRecord,
@@ -23,8 +24,10 @@ from orchestrator.records import (
     PhaseRecord,
     ProposalRecord,
     Records,
+    RefillRecord,
     SampleRecord,
 )
+from orchestrator.supply import experiments_left, low
 from orchestrator.waits import late, waits
 
 
@@ -68,6 +71,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 ended_s=state.lab_time(a.ended_s),
                 reason=a.reason,
                 together=a.together,
+                used=a.used,
             )
             for a in state.actions.values()
         ),
@@ -90,6 +94,9 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         expected=_expected(state, events),
         samples=[SampleRecord(s.name, s.at, s.maybe if s.at is None else (), False) for s in here]
         + [SampleRecord(name, place, (), True) for name, place in state.samples.left.items()],
+        low=list(low(state).values()),
+        consumables=consumables(state),
+        refills=_refills(events),
     )
 
 
@@ -103,6 +110,36 @@ def _expected(state: LabState, events: tuple[EventRecord, ...]) -> list[Expected
                 made = ExpectedRecord(action, device, began_s - origin_s, ended_s - origin_s)
                 first.setdefault(action, made)
     return list(first.values())
+
+
+def consumables(state: LabState) -> list[ConsumableRecord]:
+    """How much there is of each consumable, by name."""
+    left = experiments_left(state)
+    return [
+        ConsumableRecord(
+            name=name,
+            unit=one.unit,
+            began=one.began,
+            filled=one.filled,
+            unaccounted=one.unaccounted if one.unaccounted > one.rounding else 0.0,
+            on_hand=one.on_hand,
+            reserved=one.held,
+            used=one.used,
+            low=one.low,
+            state=str(one.state),
+            enough_for=left[name],
+        )
+        for name, one in sorted(state.stock.items())
+    ]
+
+
+def _refills(events: tuple[EventRecord, ...]) -> list[RefillRecord]:
+    return [
+        RefillRecord(b["consumable"], event.at, event.actor, b["added"], b["there"], b["reason"])
+        for event in events
+        if event.kind == "consumable.filled"
+        for b in (event.body,)
+    ]
 
 
 def _phases(state: LabState) -> list[PhaseRecord]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator import lifecycle
+from orchestrator import lifecycle, stock
 from orchestrator.lifecycle import OPEN_ACTIONS, OVER
 from orchestrator.records import EventRecord, MeasuredValue
 from orchestrator.samples import Samples, after
@@ -40,6 +40,8 @@ class ActionState:
     late: bool = False  # it was said to be
     halted: bool = False  # not done because its device was halted, which is nobody's failure
     again: bool = False  # a reading of it was rejected and the action may simply be done once more
+    reserves: Mapping[str, float] = field(default_factory=dict)  # consumable -> amount put aside for it
+    used: Mapping[str, float] = field(default_factory=dict)  # and what it took, once it has ended
     together: tuple[str, ...] = ()  # the other experiments whose samples it takes with that of `experiment`
     moves: Mapping[str, Any] = field(default_factory=dict)  # from, to, via, for: where it carries its sample
     holds: tuple[str, ...] = ()  # devices that it keeps still beside its own
@@ -82,6 +84,9 @@ class ExperimentState:
         default_factory=dict
     )  # the crystal as a labeler left it, where one did
 
+    needs: list[Mapping[str, float]] = field(
+        default_factory=list
+    )  # step -> consumable -> amount; empty: nothing
     asked: str = ""  # what a person asked for it that is still to come: pause, abort
     asked_why: str = ""
 
@@ -158,6 +163,7 @@ class LabState:
     )  # device -> by whom and why it is out of use
     signals: dict[str, SignalState] = field(default_factory=dict)
     suspended: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # signal -> why no action begins
+    stock: dict[str, stock.StockState] = field(default_factory=dict)  # consumable -> how much there is
     phases: list[PhaseState] = field(default_factory=list)
     said: dict[str, Said] = field(default_factory=dict)  # loop -> what its model said
     loops_ended: dict[str, str] = field(default_factory=dict)  # loop beside the main one -> why it ended
@@ -252,6 +258,7 @@ def _campaign(state: LabState, event: EventRecord) -> None:
     state.now = event.kind == "campaign.paused" and (state.now or event.body.get("now", False))
     if event.kind == "campaign.opened":
         state.opened = event.body
+        state.stock = stock.opened(event.body.get("lab", {}).get("consumables", {}))
 
 
 def _engine(state: LabState, event: EventRecord) -> None:
@@ -309,6 +316,7 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         )
         state.experiments[known.id] = state.live[known.id] = known
     known.state = after
+    known.needs = body.get("needs", known.needs)
     known.story.append(event.kind)
     if event.kind == "experiment.asked":
         known.asked, known.asked_why = {"continue": ""}.get(body["what"], body["what"]), body["reason"]
@@ -352,6 +360,7 @@ def _action(state: LabState, event: EventRecord) -> None:
             holds=tuple(body.get("holds", ())),
             promises=body.get("promises", {}),
             ends_s=body.get("ends_s"),
+            reserves=body.get("reserves", {}),
             state=state_after,
             at=event.at,
         )
@@ -362,6 +371,7 @@ def _action(state: LabState, event: EventRecord) -> None:
         if known.moves:
             state.samples.carry(known.id, known.sample, known.moves)
         _forget_readings(state, known.device)
+        stock.reserve(state.stock, known.id, known.reserves)
         return
     known.state = state_after
     if event.kind == "action.late":
@@ -376,6 +386,7 @@ def _action(state: LabState, event: EventRecord) -> None:
     for device in known.holds:
         del state.held[device]
     state.last_of[known.device] = known
+    known.used = stock.settle(state.stock, known.id, known.reserves, known.state, body)
     known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
     if known.began_s is not None and known.ended_s is not None:
         if state.lab_origin_s is None or known.began_s < state.lab_origin_s:
@@ -491,6 +502,10 @@ def _schedule(state: LabState, event: EventRecord) -> None:
     state.forecast = event.body
 
 
+def _consumable(state: LabState, event: EventRecord) -> None:
+    stock.event(state.stock, event)
+
+
 def _brain(state: LabState, event: EventRecord) -> None:
     state.brain_failures += 1
 
@@ -514,6 +529,7 @@ _FOLDS = {
     "loop": _loop,
     "sample": _sample,
     "schedule": _schedule,
+    "consumable": _consumable,
     "brain": _brain,
     "command": _command,
 }

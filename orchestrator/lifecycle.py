@@ -61,6 +61,14 @@ class Suspender(StrEnum):
     TRIPPED = "tripped"
 
 
+class Stock(StrEnum):
+    """Of a consumable, what was said of it since it was filled last."""
+
+    ENOUGH = "enough"
+    LOW = "low"
+    OUT = "out"
+
+
 Table = Mapping[tuple[StrEnum | None, str], StrEnum]
 
 E, A, C = Experiment, Action, Campaign
@@ -138,6 +146,13 @@ SAMPLE: Table = {
 SUSPENDER: Table = {
     (Suspender.CLEAR, "suspender.tripped"): Suspender.TRIPPED,
     (Suspender.TRIPPED, "suspender.cleared"): Suspender.CLEAR,
+}
+
+STOCK: Table = {
+    (Stock.ENOUGH, "consumable.low"): Stock.LOW,
+    (Stock.ENOUGH, "consumable.out"): Stock.OUT,
+    (Stock.LOW, "consumable.out"): Stock.OUT,
+    **{(state, "consumable.filled"): Stock.ENOUGH for state in Stock},
 }
 
 OPEN_ACTIONS = frozenset({A.INTENDED, A.IN_DOUBT})

@@ -15,6 +15,7 @@ from orchestrator.events import Event
 from orchestrator.gift import Gift
 from orchestrator.hands import Fate
 from orchestrator.lab import ActionState, LabState
+from orchestrator.stock import told
 
 
 def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
@@ -26,7 +27,9 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
         case "ended":
             assert fate.outcome is not None
             its = bound.of(state.experiments[action.experiment].loop)
-            return list(_ended(action, fate, fate.outcome, its))
+            return list(
+                _ended(action, fate, fate.outcome, its, told(state.stock, action.id, fate.outcome.used))
+            )
         case "not done":
             halted = {"halted": True} if fate.halted else {}
             return [Event(action.id, "action.not_done", {"reason": fate.reason, **halted}, actor=fate.by)]
@@ -37,15 +40,17 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
     return []
 
 
-def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign) -> Iterator[Event]:
+def _ended(
+    action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign, used: dict[str, Any]
+) -> Iterator[Event]:
     # A testimony says that an act was done, not when.
     times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if fate.by == "host" else {}
     if outcome.status == "failed":
         body = {"attribution": str(outcome.attribution or "instrument"), "reason": outcome.reason, **times}
-        body |= {"record": outcome.record} if outcome.record else {}
+        body |= used | ({"record": outcome.record} if outcome.record else {})
         yield Event(action.id, "action.failed", body, actor=fate.by)
         return
-    kept: dict[str, Any] = {"record": outcome.record} if outcome.record else {}
+    kept: dict[str, Any] = used | ({"record": outcome.record} if outcome.record else {})
     if readings := _watched(action, outcome, bound):
         kept["readings"] = readings
     yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)

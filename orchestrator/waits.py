@@ -11,11 +11,12 @@ from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment, Lab
 from orchestrator.monitoring import unbound_rules
 from orchestrator.samples import CARRIED_IN_VAIN
+from orchestrator.supply import waiting
 
 
 def waits(state: LabState, campaign: Campaign) -> list[str]:
     """Everything that keeps actions from beginning and that the log knows of; empty where nothing does."""
-    return [*_standstill(state), *_lost(state), *_ruled(state, campaign)]
+    return [*_standstill(state), *_lost(state), *_ruled(state, campaign), *waiting(state)]
 
 
 def late(state: LabState) -> list[str]:

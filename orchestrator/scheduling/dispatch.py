@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.protocol import ActionSpec, Argument
-from orchestrator import guard, interlocks
+from orchestrator import guard, interlocks, supply
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.decision import Around, Decision, Send, Wake
 from orchestrator.events import Event
@@ -63,6 +63,7 @@ class _Pass:
         self.state, self.bound, self.decision, self.ready, self.now_s = state, bound, decision, ready, now_s
         self.layout: Layout | None = bound.laboratory.layout
         self.rules = bound.laboratory.monitoring.rules
+        self.book = supply.Book(state, bound.laboratory.consumption)
         self.taken: dict[
             str, str
         ] = {}  # device -> verb of what is about to be sent, "" where it is kept still
@@ -78,6 +79,7 @@ class _Pass:
         if self.layout is not None:
             for sample in list(self.state.samples.here.values()):
                 self._out_of_the_way(sample, self.layout)
+        self.decision.events += self.book.out()
         if self.wakes:
             self.decision.effects.append(Wake(min(self.wakes)))
 
@@ -138,6 +140,8 @@ class _Pass:
     ) -> Choice | None:
         if not self._available(device, experiment.id, step.step.verb, arguments, refused):
             return None
+        if not self.book.has(experiment, step, device):
+            return None
         positions = () if self.layout is None else self.layout.of_device.get(device, ())
         if not positions or position in positions:
             return Choice(0, device)
@@ -191,6 +195,8 @@ class _Pass:
             return False
         attempt = 1 + sum(self.state.actions[a].step == experiment.step for a in experiment.actions)
         more: dict[str, Any] = {"together": [one.id for one in mates[1:]]} if len(mates) > 1 else {}
+        if reserves := self.book.take(mates, step, device):
+            more["reserves"] = reserves
         if promises:
             more["promises"] = dict(promises)
         self.taken[device] = step.step.verb
@@ -374,6 +380,7 @@ class _Pass:
 
     # -- events -----------------------------------------------------------------------------------------------
     def _begin(self, experiment: ExperimentState, position: str | None) -> None:
+        self.book.begin(experiment)
         if experiment.state is not Experiment.QUEUED or experiment.over:
             return
         self.decision.events.append(Event(experiment.id, "experiment.started", {}))

@@ -156,8 +156,8 @@ WINDOWED = CAMPAIGN.replace(
 
 
 def test_windows_and_rests_hold_on_the_clock_of_a_real_host(tmp_path: Path) -> None:
-    """Seven films, six of them at once; by their hosts' own times every one is annealed two minutes after coating or later,
-    and probed within half a minute after that; the furnace rests a minute after each."""
+    """Seven films, six of them at once. By their hosts' own times every one is annealed two minutes after coating or
+    later, and probed within half a minute after that; the furnace rests a minute after each."""
     resting = lab().replace("driver: sim.furnace,", "driver: sim.furnace, rest: {heat: 60},")
     bench = Bench(
         tmp_path,
