@@ -19,7 +19,7 @@ from orchestrator.report import style
 from orchestrator.report.ashby import ashby_section
 from orchestrator.report.belief import belief_sections
 from orchestrator.report.bias import bias_section
-    stock = consumables_section(shown)
+from orchestrator.report.consumables import consumables_section
 from orchestrator.report.crystals import Known, named
 from orchestrator.report.discovery import discovery
 from orchestrator.report.discovery_sections import discovery_sections

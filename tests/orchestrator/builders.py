@@ -127,7 +127,7 @@ def laboratory(
     """The bench as a bound laboratory, without drivers; `limits` by device and verb.argument."""
     lab = LabFile(
         **{"alquimia_lab": 1, "name": "bench", "clock": "virtual", **file},
-        devices={name: DeviceEntry(driver="bench") for name in bench},
+        devices={name: DeviceEntry(driver="bench", host="all") for name in bench},
     )
     devices = {
         name: BoundDevice(
