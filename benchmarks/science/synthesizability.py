@@ -11,7 +11,8 @@ are fewer, and a bag draws half of them and as many of the positive.
 True-positive rate: of the fixed fifth of the positive that no bag trained on, the share with a score above 0.5; beside
 it that of those whose formula no bag trained on either, since another polymorph of a compound tells a lot. Called:
 the same share of the unlabelled. Null: the true-positive rate with shuffled labels, which is to be about one half.
-Published on 124,515 crystals: 87.4 %, 20.8 %, 45.4 %. Precision cannot be measured: nobody knows which crystals cannot be made.
+Published on 124,515 crystals: 87.4 %, 20.8 %, 45.4 %. Precision cannot be measured: nobody knows which crystals cannot
+be made.
 
     trees     boosted trees on descriptors of composition and structure
     cgcnn     the crystal graph network as published, 64 wide, 3 convolutions, 12 neighbours within 8 A, 30 epochs
@@ -117,7 +118,7 @@ def main() -> None:
     print("| classifier | bags | TPR | TPR, formula unseen | unlabelled called | null TPR | wall s |")
     print("|---|---|---|---|---|---|---|")
     print(
-        f"| {row['classifier']} | {args.bags} | {found.true_positive_rate:.1%} of {n_test} | {fresh:.1%} of {n_fresh} | "
+        f"| {args.classifier} | {args.bags} | {found.true_positive_rate:.1%} of {n_test} | {fresh:.1%} of {n_fresh} | "
         f"{row['called']:.1%} | {row['null']:.1%} | {row['wall_s']:.0f} |"
     )
     if args.json is not None:

@@ -110,6 +110,13 @@ def proposals(records: Records) -> tuple[Column, ...]:
             "what the planner reckoned that it costs; missing where no cost is stated",
             lambda e: e.proposal.cost,
         ),
+        Column(
+            "reasons",
+            "text",
+            "",
+            "why it was chosen, in words; missing where the method gives no such reasons",
+            lambda e: "; ".join(e.proposal.reasons) or None,
+        ),
     )
 
 

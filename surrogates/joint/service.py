@@ -137,7 +137,7 @@ class Known:
         choice = self.aim.surrogate.materials.synthesizability
         if choice is None or self.flags is None:
             return None
-        from surrogates.joint.made import chance
+        from surrogates.materials.made import chance
 
         return chance(
             choice, self.flags, self.structures, seed=self.learner.seed, directory=self.learner.directory

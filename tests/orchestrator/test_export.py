@@ -86,6 +86,7 @@ COLUMNS = {
         "nearest_candidate",
         "feasible",
         "expected_cost",
+        "reasons",
     ],
     "measurements": [
         "experiment_id",

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.campaign import Campaign
+from orchestrator.advice import question
+from orchestrator.brain.child import answer
+from orchestrator.decide import Ask
 from orchestrator.history import read_records
+from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader
+from orchestrator.routes import Routes
 from tests.orchestrator.laboratory import alquimia
 
 ENTRIES = (
@@ -79,3 +85,21 @@ def test_a_compound_is_made_by_learning_what_reacts_with_what(tmp_path: Path) ->
     assert any(reason == "Li4Fe(PO4)2 has begun to form" for reason in later)
     tried = [(e.candidate["precursors"], e.candidate["temperature"]) for e in experiments]
     assert len(set(tried)) == len(tried)
+    _the_same_again(tmp_path / "log.db")
+
+
+def _the_same_again(path: Path) -> None:
+    """Asked again with what the log held then, the brain proposes what it proposed, for the same reasons."""
+    with LogReader(path) as log:
+        events = list(log.events())
+    campaign = Campaign.from_json(events[0].body["campaign"])
+    for event in events:
+        if event.kind != "experiment.proposed":
+            continue
+        why = event.body["proposal"]
+        state = fold(events[: why["read_to"]])
+        asked = question(Ask(why["phase"], 1, "", state.seq, state.n_told, False), state, campaign)
+        reply = answer(json.dumps(asked | Routes(path, str(PHOSPHATES)).told(state.seq)))
+        (again,) = reply["proposals"]
+        assert again["candidate"] == event.body["candidate"]
+        assert list(again["reasons"]) == list(why["reasons"])

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 
 from campaigns.errors import CampaignError
@@ -16,6 +17,7 @@ from orchestrator.brain.child import answer
 from orchestrator.decide import Ask
 from orchestrator.errors import Refused
 from orchestrator.events import Event
+from orchestrator.export import export
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.prepare import prepare
 from orchestrator.report.listing import rows
@@ -187,7 +189,10 @@ def test_the_brain_answers_with_the_chemistry_of_the_table() -> None:
     assert "error" in answer(json.dumps({**request, "energies": "/nowhere.jsonl.gz"}))
 
 
-def test_the_report_says_why_in_words() -> None:
+def test_report_and_export_say_why_in_words(tmp_path: Path) -> None:
     records = records_fake.told(records_fake.records(20), 20, reasons=("12 meV are left", "it has begun"))
     assert dict(rows(records)[19].why)["Reasons"] == "12 meV are left; it has begun"
     assert "Reasons" not in dict(rows(records_fake.records(20))[19].why)
+    export(records, tmp_path)
+    table = parquet.read_table(tmp_path / "proposals.parquet").to_pylist()
+    assert [row["reasons"] for row in table[18:]] == [None, "12 meV are left; it has begun"]

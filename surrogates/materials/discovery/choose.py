@@ -39,9 +39,11 @@ def choose(
     rng: np.random.Generator,
     begun: Sequence[int] = (),
     per_composition: int = PER_COMPOSITION,
+    likely: Array | None = None,
 ) -> list[Choice]:
     """The next `n`, or as many as there are, one after another. `hull`: of all known; `begun`: candidates that are
-    being measured. Raises UnsupportedMethod."""
+    being measured; `likely` (n,): the chance that each is of use for other reasons, by which a probability of being
+    stable is multiplied. Raises UnsupportedMethod."""
     if method.mode == "learn":
         return _learn(belief, n, method, begun)
     room = Room(belief.groups, per_composition)
@@ -54,7 +56,10 @@ def choose(
     while len(out) < n and room.left:
         if not room.open.any():
             room.widen()
-        value = np.where(room.open, np.round(_value(belief, method, ground, rng), DIGITS), -np.inf)
+        value = _value(belief, method, ground, rng)
+        if likely is not None and method.name == "probability":
+            value = value * likely
+        value = np.where(room.open, np.round(value, DIGITS), -np.inf)
         at = int(np.argmax(value))
         room.take(at)
         out.append(Choice(at, float(value[at]), float(ground[at])))

@@ -12,12 +12,14 @@ import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from campaigns.structure import Structure
+from surrogates.encode import Array
 from surrogates.errors import SpaceExhausted, UnsupportedMethod
 from surrogates.materials.discovery.account import diagnose, progress, shown
 from surrogates.materials.discovery.belief import Belief, believe
 from surrogates.materials.discovery.choose import Choice, choose
 from surrogates.materials.discovery.generation import Generation, generate
 from surrogates.materials.discovery.learner import Learned, Learner, Trainer
+from surrogates.materials.discovery.makeable import likely, makeable
 from surrogates.materials.discovery.spread import elements_first, spread
 from surrogates.materials.discovery.state import State
 from surrogates.materials.discovery.trainer import trainer_of
@@ -140,7 +142,12 @@ class _Ask:
         kept = [
             k for k, id in enumerate(belief.ids) if near[k] or id not in loose or id in self.state.pending
         ]
-        return belief.only(kept) if {belief.ids[k] for k in kept} - {*self.state.pending} else belief
+        belief = belief.only(kept) if {belief.ids[k] for k in kept} - {*self.state.pending} else belief
+        return makeable(belief, self._likely(belief), self.request, self.state)
+
+    def _likely(self, belief: Belief) -> Array | None:
+        """(n,) chance that each candidate can be made; None where the campaign does not ask for it."""
+        return likely(belief, self.request, self.state)
 
     def _proposals(self, n: int, belief: Belief | None) -> list[dict[str, Any]]:
         known = [label.id for label in self.state.labels]
@@ -172,15 +179,20 @@ class _Ask:
 
     def _chosen(self, belief: Belief, learned: Learned, n: int, besides: set[str]) -> list[dict[str, Any]]:
         belief = belief.only([k for k, id in enumerate(belief.ids) if id not in besides])
+        made = self._likely(belief)
         begun = [k for k, id in enumerate(belief.ids) if id in self.state.pending]
         rng = np.random.default_rng([int(self.request["seed"]), int(self.request["index"]), CHOOSE])
         method, fallback = self.method, None
         try:
-            found = choose(belief, n, method, hull=self.hull, rng=rng, begun=begun)
+            found = choose(belief, n, method, hull=self.hull, rng=rng, begun=begun, likely=made)
         except UnsupportedMethod as fault:
             method, fallback = replace(method, name=INSTEAD[method.mode]), str(fault)
-            found = choose(belief, n, method, hull=self.hull, rng=rng, begun=begun)
-        return [self._with_model(belief, choice, learned, method, fallback) for choice in found]
+            found = choose(belief, n, method, hull=self.hull, rng=rng, begun=begun, likely=made)
+        out = [self._with_model(belief, choice, learned, method, fallback) for choice in found]
+        if made is not None:
+            for proposal, choice in zip(out, found, strict=True):
+                proposal["material"]["synthesizability"] = float(made[choice.at])
+        return out
 
     # -- one proposal ------------------------------------------------------------
     def _with_model(

@@ -5,10 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from campaigns.structure import Structure
 from orchestrator.advice import SAID_BY_THE_PLANNER
 from surrogates.errors import InvalidObservation, SpaceExhausted, UnsupportedObjectives
+from surrogates.materials import synthesizability
 from surrogates.materials.calibration import Calibration
 from surrogates.materials.discovery import pool, service
 from surrogates.materials.discovery.learner import Learner
@@ -372,3 +374,50 @@ def test_a_process_parameter_is_refused(world):
     asking["aim"]["space"]["parameters"].append({"kind": "continuous", "name": "anneal"})
     with pytest.raises(UnsupportedObjectives, match="anneal"):
         handle(asking, RidgeTrainer())
+
+
+# -- crystals that can be made -------------------------------------------------------------------------------------
+def flagged(world, tmp_path, at_least):
+    """Whatever has lithium was made, nothing else was; half of the crystals say so, of the others nobody knows."""
+    structures, known, _ = world
+    rows = rows_of(structures, known)
+    for k, row_ in enumerate(rows):
+        if k % 2 == 0:
+            row_["values"] = row_.get("values", {}) | {"icsd": float("Li" in row_["species"])}
+    path = tmp_path / "flagged.jsonl"
+    path.write_text("".join(json.dumps(row_) + "\n" for row_ in rows))
+    asking = request(path, n=12)
+    asking["aim"]["space"]["parameters"][0] |= {"digest": "1" * 64, "known": ["energy"]}
+    choice = {"flag": "icsd", "at_least": at_least, "classifier": "trees", "bags": 4}
+    asking["aim"]["surrogate"] = {"materials": {"synthesizability": choice}}
+    return asking
+
+
+@pytest.fixture
+def quick_trees(monkeypatch):
+    """Trees that split what is as small as this pool, on how much lithium there is."""
+    monkeypatch.setattr(
+        synthesizability, "boosted_trees",
+        lambda seed: HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=2, random_state=seed),
+    )  # fmt: skip
+    monkeypatch.setattr(
+        synthesizability, "_descriptors", lambda found: np.array([features(s) for s in found])
+    )
+
+
+def test_crystals_that_cannot_be_made_are_left_out_or_weighed(world, tmp_path, quick_trees):
+    structures = world[0]
+    strict = handle(flagged(world, tmp_path, 0.5), RidgeTrainer())
+    assert all("Li" in structures[id].species for id in asked(strict))
+    assert all(p["material"]["synthesizability"] == 1.0 for p in strict["proposals"])
+    weighed = handle(flagged(world, tmp_path, None), RidgeTrainer())
+    chances = [p["material"]["synthesizability"] for p in weighed["proposals"]]
+    stable = [p["material"]["probability_stable"] for p in weighed["proposals"]]
+    assert weighed["proposals"][0]["value"] == pytest.approx(chances[0] * stable[0], abs=1e-6)
+    plain = handle(request(world[2], n=12), RidgeTrainer())
+    lithium = [np.mean(["Li" in structures[id].species for id in asked(r)]) for r in (plain, weighed)]
+    assert (
+        asked(plain) != asked(weighed)
+        and lithium[0] <= lithium[1]
+        and "synthesizability" not in plain["proposals"][0]["material"]
+    )

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from surrogates.encode import Array
 from surrogates.materials import model_file
 from surrogates.materials.errors import ModelFileError
 
+if TYPE_CHECKING:
+    from surrogates.materials.synthesizability import Synthesizability
+
+_known: dict[str, Synthesizability] = {}  # one at most
 VERSION = 1  # of how it is learned: what is kept of another one is not read
 
 
@@ -54,13 +59,9 @@ def _scores(
     path = None if directory is None else directory / f"{key}.made"
     if path is not None and (kept := _read(path)) is not None:
         return kept
-    from surrogates.materials.synthesizability import Synthesizability
-
     own = [structures[int(k)] for k in np.flatnonzero(told)]
     try:
-        fitted = Synthesizability.fit(
-            own, flags[told] == 1.0, classifier=choice.classifier, bags=choice.bags, seed=seed
-        )
+        fitted = _fitted(choice, own, flags[told] == 1.0, seed)
     except ValueError as few:
         raise ValueError(f"{choice.flag}: {few}") from few
     out = np.empty(len(structures))
@@ -73,6 +74,23 @@ def _scores(
         path.parent.mkdir(parents=True, exist_ok=True)
         model_file.write(path, {}, {"scores": out})
     return out
+
+
+def _fitted(
+    choice: SynthesizabilityChoice, structures: Sequence[Structure], made: Array, seed: int
+) -> Synthesizability:
+    """Remembered: a search that generates crystals asks of the same pool again and again."""
+    from surrogates.materials.synthesizability import Synthesizability
+
+    content = [choice.classifier, choice.bags, seed, [s.key for s in structures], made.tolist()]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    if key not in _known:
+        found = Synthesizability.fit(
+            structures, made, classifier=choice.classifier, bags=choice.bags, seed=seed
+        )
+        _known.clear()
+        _known[key] = found
+    return _known[key]
 
 
 def _read(path: Path) -> Array | None:
