@@ -242,8 +242,8 @@ class Records:
 
     Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others. `stopped`: the
     laboratory is; `waits` say why actions do not begin, `late` which take longer than usual. `expected` holds the
-    forecasts, the first of each action; `samples` are known where the laboratory names places. `low`: of which consumables
-    little is left.
+    forecasts, the first of each action; `samples` are known where the laboratory names places. `low`: of which
+    consumables little is left.
     """
 
     campaign: Campaign
