@@ -18,11 +18,11 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from orchestrator import precedence
 from orchestrator.binding import BoundCampaign
 from orchestrator.history import read_records
 from orchestrator.opening import conduct, open_campaign
 from orchestrator.prepare import prepare
+from orchestrator.scheduling import precedence
 
 TABLE = Path(__file__).resolve().parents[2] / "shared/data/materials/mp_chemsys_entries/fe_li_o_p.jsonl.gz"
 LAB = """

@@ -32,6 +32,18 @@ def build_recipe(found: Collector, data: Mapping[str, Any], base: Path = ()) -> 
             for name, given in entry.arguments.items()
             if (value := _argument(found, given, (*path, "with", name))) is not None
         }
+        times = {
+            name: found.number(given, "s", (*path, name))
+            for name in ("after", "within")
+            if (given := getattr(entry, name)) is not None
+        }
+        if None in times.values():
+            continue
+        if index == 0 and times:
+            name = next(iter(times))
+            none_before = f"'{name}' is counted from the step before, and this is the first"
+            found.add(Problem("E212", message=none_before, cure=f"leave '{name}' out"), (*path, name))
+            continue
         if len(arguments) == len(entry.arguments):
             step = found.make(
                 Step,
@@ -41,6 +53,8 @@ def build_recipe(found: Collector, data: Mapping[str, Any], base: Path = ()) -> 
                 verb=verb,
                 arguments=arguments,
                 gives=dict(entry.gives),
+                after_s=times.get("after"),
+                within_s=times.get("within"),
             )
             if step is not None:
                 made[index] = step

@@ -41,7 +41,8 @@ Argument = Reference | Quantity | bool | int | float | str
 class Step(BaseCampaignModel):
     """`gives` maps the campaign's name of a measurement to the reading of the device it is taken from.
 
-    `arguments` are what `with:` says: a reference, a quantity, or a plain value passed on as it is.
+    `arguments` are what `with:` says: a reference, a quantity, or a plain value passed on as it is. The step begins at
+    least `after_s` and at most `within_s` after the end of the one before, seconds of lab time.
     """
 
     id: Name
@@ -49,6 +50,18 @@ class Step(BaseCampaignModel):
     verb: Name
     arguments: dict[str, Argument] = Field(default_factory=dict)
     gives: dict[str, str] = Field(default_factory=dict)
+    after_s: float | None = Field(default=None, ge=0)
+    within_s: float | None = Field(default=None, gt=0)
+
+    def problems(self) -> Iterator[Problem]:
+        if self.after_s is not None and self.within_s is not None and self.after_s >= self.within_s:
+            yield Problem(
+                "E212",
+                ("within",),
+                wanted=f"a time beyond 'after', {self.after_s:g} s",
+                got=f"{self.within_s:g} s",
+                cure="make 'within' longer, or 'after' shorter",
+            )
 
 
 def recipe_problems(

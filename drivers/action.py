@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from drivers.errors import DeclarationError
@@ -51,10 +51,15 @@ class StructureArgument:
 
 @dataclass(frozen=True)
 class Given:
-    """What a method returns that gives more than numbers: its readings, and a record in JSON types (no NaN)."""
+    """What a method returns that gives more than numbers: its readings, and a record in JSON types (no NaN).
+
+    `used` says what the act took of consumables, by the names that the lab file gives them, with their units; what is
+    not said counts as what was expected. A number without a unit counts pieces.
+    """
 
     readings: Mapping[str, float | Reading]
     record: Mapping[str, Any]
+    used: Mapping[str, float | Reading] = field(default_factory=dict)
 
 
 class ActionMethod(Generic[D, P, R]):
@@ -67,6 +72,7 @@ class ActionMethod(Generic[D, P, R]):
         takes_s: float,
         gives: Mapping[str, Gives] | None,
         and_s: tuple[str, ...] = (),
+        n_samples: int = 1,
     ) -> None:
         self.function = function
         self.name: str = function.__name__
@@ -74,6 +80,7 @@ class ActionMethod(Generic[D, P, R]):
         self.takes_s = takes_s
         self.gives = gives
         self.and_s = and_s
+        self.n_samples = n_samples
         self.testify_name: str | None = None
         self.__doc__ = function.__doc__
 
@@ -105,6 +112,7 @@ def action(
     takes_s: float = 0.0,
     and_s: tuple[str, ...] = (),
     gives: Mapping[str, Gives] | None = None,
+    n_samples: int = 1,
 ) -> Callable[[Callable[Concatenate[D, P], Awaitable[R]]], ActionMethod[D, P, R]]:
     """Declare an async method as an action of the device.
 
@@ -112,11 +120,12 @@ def action(
     to which the arguments named in `and_s` (seconds) add: deadlines are made from it;
     `gives` names every number that comes back and may be left out only where the method returns None; a method
     that has more to say than numbers returns `Given(readings, record)`. The method's docstring becomes the action's
-    `doc`. Arguments called `sample` and `action` are filled from the request and are no parameters. A method that
-    ends in a known failure raises `ActionFailed`.
+    `doc`. Arguments called `sample`, `samples` and `action` are filled from the request and are no parameters. An
+    action that takes several samples at once says at most how many, `n_samples`, and has the argument `samples`. A
+    method that ends in a known failure raises `ActionFailed`.
     """
 
     def declare(function: Callable[Concatenate[D, P], Awaitable[R]]) -> ActionMethod[D, P, R]:
-        return ActionMethod(function, repeat, takes_s, gives, and_s)
+        return ActionMethod(function, repeat, takes_s, gives, and_s, n_samples)
 
     return declare

@@ -157,3 +157,18 @@ def checked_readings(
         else:
             readings[name] = Reading(value=float(value), unit=declared.unit)
     return readings
+
+
+def told_use(used: object) -> dict[str, Reading]:
+    """What a driver says it used, as readings. What is no number passes as NaN: the act is over, and rejecting the word
+    is the engine's task."""
+    if not isinstance(used, Mapping):
+        return {"used": Reading(value=math.nan)}
+    told: dict[str, Reading] = {}
+    for name, value in used.items():
+        if isinstance(value, Reading):
+            told[str(storable(str(name)))] = value
+        else:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            told[str(storable(str(name)))] = Reading(value=float(value) if number else math.nan)
+    return told

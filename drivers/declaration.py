@@ -13,7 +13,7 @@ from drivers.arguments import fault
 from drivers.errors import DeclarationError
 from drivers.protocol import ActionSpec, ParameterSpec, Repeat, ResultSpec
 
-FILLED = ("sample", "action")  # arguments taken from the request itself
+FILLED = ("sample", "samples", "action")  # arguments taken from the request itself
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def _declare(owner: type, method: ActionMethod[Any, Any, Any]) -> Declared:
             parameters[argument.name] = _parameter(
                 f"{where}({argument.name})", hints.get(argument.name), argument.default
             )
+    if method.n_samples > 1 and ("samples" not in fills or "sample" in fills):
+        raise DeclarationError(f"{where} takes {method.n_samples} samples: it needs the argument 'samples'")
     for name in method.and_s:
         if name not in parameters or parameters[name].unit != "s":
             raise DeclarationError(f"{where}: and_s names {name!r}, which is no argument in seconds")
@@ -81,6 +83,7 @@ def _declare(owner: type, method: ActionMethod[Any, Any, Any]) -> Declared:
         repeat=method.repeat,
         takes_s=method.takes_s,
         and_s=method.and_s,
+        n_samples=method.n_samples,
         doc=inspect.cleandoc(method.__doc__ or ""),
     )
     return Declared(method.name, spec, tuple(fills), is_open, method.testify_name)

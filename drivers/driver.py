@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from drivers.action import Given, Gives, Quantity, StructureArgument, action
-from drivers.arguments import checked_arguments, checked_readings, checked_record
+from drivers.arguments import checked_arguments, checked_readings, checked_record, told_use
 from drivers.clock import Clock
 from drivers.declaration import Declared, declared_actions
 from drivers.errors import ArgumentRejected, DeclarationError, UnknownVerb
@@ -134,8 +134,12 @@ class Driver:
         if spec is None or action.verb not in self.actions:
             raise UnknownVerb(self.name, action.verb, tuple(self.spec.actions))
         arguments = checked_arguments(self.name, action, spec)
-        if "sample" in self.actions[action.verb].fills and action.sample is None:
+        fills = self.actions[action.verb].fills
+        if ("sample" in fills or "samples" in fills) and action.sample is None:
             raise ArgumentRejected(self.name, action.verb, ["it acts on a sample and none is named"])
+        if len(action.samples) > max(spec.n_samples, 1):
+            few = f"it takes {spec.n_samples} at once, not {len(action.samples)}"
+            raise ArgumentRejected(self.name, action.verb, [few])
         return arguments
 
     async def act(self, action: Action) -> Outcome:
@@ -146,7 +150,7 @@ class Driver:
         """
         arguments = self.check(action)
         declared = self.actions[action.verb]
-        filled = {"sample": action.sample, "action": action}
+        filled = {"sample": action.sample, "samples": action.samples, "action": action}
         method = getattr(self, declared.method)
         clock = self.lab.clock
         with clock.working():
@@ -158,6 +162,7 @@ class Driver:
                 return Outcome(
                     status="failed",
                     record=self._kept(action, failure.record),
+                    used=told_use(failure.used),
                     attribution=failure.attribution,
                     reason=failure.reason,
                     began_s=began_s,
@@ -173,6 +178,7 @@ class Driver:
             status="succeeded",
             readings=readings,
             record=checked_record(where, given.record),
+            used=told_use(given.used),
             began_s=began_s,
             ended_s=self.lab.clock.now(),
         )

@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from drivers.interlock import SIGNAL, RuleEntry, SourceEntry, SuspenderEntry
+from drivers.consumable import CONSUMABLE, ConsumableEntry
+from drivers.consumable import LONGEST_NAME as LONGEST_CONSUMABLE
+from drivers.interlock import SIGNAL, RuleEntry, Seconds, SourceEntry, SuspenderEntry
+from drivers.place import PlaceEntry, PlaceName, SamplesEntry, TransportEntry
 
 NAME = r"^[a-z][a-z0-9_]*$"
 LONGEST_NAME = 48  # a host's name is part of its socket's path, which may have 107 bytes
@@ -40,12 +43,18 @@ class LimitEntry(LabModel):
 
 
 class DeviceEntry(LabModel):
-    """One device: its driver's installed name, its host process (default: one of its own), its settings."""
+    """One device: its driver's installed name, its host process (default: one of its own), its settings.
+
+    `rest` is how long it is left alone after an action, by verb: a furnace that must cool before it is opened.
+    `fill` is how long it waits for more samples, where one action takes several and more are on their way.
+    """
 
     driver: str
     host: str | None = Field(default=None, pattern=NAME, max_length=LONGEST_NAME)
     settings: Mapping[str, Any] = Field(default_factory=dict)
     limits: Mapping[str, LimitEntry] = Field(default_factory=dict)  # "verb.argument" -> bounds
+    rest: Mapping[str, Seconds] = Field(default_factory=dict)
+    fill: Seconds | None = None
 
     @field_validator("limits")
     @classmethod
@@ -82,6 +91,13 @@ class LabFile(LabModel):
     signals: Mapping[Annotated[str, Field(pattern=SIGNAL)], SourceEntry] = Field(default_factory=dict)
     rules: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     suspenders: Annotated[tuple[SuspenderEntry, ...], Field(strict=False)] = ()
+    places: Mapping[PlaceName, PlaceEntry] = Field(default_factory=dict)
+    samples: SamplesEntry | None = None
+    transports: Annotated[tuple[TransportEntry, ...], Field(strict=False)] = ()
+
+    consumables: Mapping[
+        Annotated[str, Field(pattern=CONSUMABLE, max_length=LONGEST_CONSUMABLE)], ConsumableEntry
+    ] = Field(default_factory=dict)
 
     @field_validator("devices")
     @classmethod

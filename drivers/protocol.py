@@ -105,7 +105,7 @@ class ActionSpec(Value):
     """One verb of a device.
 
     `takes_s` is the usual duration in lab seconds, for plans and deadlines; the arguments named in `and_s`, which
-    are seconds, add to it.
+    are seconds, add to it. One action takes up to `n_samples` samples with the same arguments.
     """
 
     parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
@@ -113,6 +113,7 @@ class ActionSpec(Value):
     repeat: Repeat
     takes_s: float = 0.0
     and_s: tuple[str, ...] = ()
+    n_samples: int = Field(default=1, ge=1)
     doc: str = ""
 
     def lasts_s(self, args: Mapping[str, Argument]) -> float:
@@ -132,15 +133,24 @@ class DeviceSpec(Value):
 
 
 class Action(Value):
-    """One indivisible request to one device. `args` are in the units of the device's `ParameterSpec`s."""
+    """One indivisible request to one device. `args` are in the units of the device's `ParameterSpec`s.
+
+    `together` are the samples that it takes beside `sample`.
+    """
 
     id: str
     device: str
     verb: str
     args: Mapping[str, Argument] = Field(default_factory=dict)
     sample: str | None = None
+    together: tuple[str, ...] = ()
     epoch: int
     deadline_s: float = 600.0
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """All samples that it is about."""
+        return () if self.sample is None else (self.sample, *self.together)
 
 
 class Reading(Value):
@@ -165,12 +175,14 @@ class Outcome(Value):
     """How an action ended, as the host's journal has it. Times are lab seconds (virtual in a simulated lab).
 
     `record` is what else the action gave, in JSON types without NaN: kept, not interpreted. A failed action may have
-    one: what there was when it ended.
+    one: what there was when it ended. `used` is what it took of the laboratory's consumables, by their names, where the
+    device knows.
     """
 
     status: Literal["succeeded", "failed"]
     readings: Mapping[str, Reading] = Field(default_factory=dict)
     record: Record = Field(default_factory=dict)
+    used: Mapping[str, Reading] = Field(default_factory=dict)
     attribution: Attribution | None = None
     reason: Words = ""
     began_s: float = 0.0
@@ -190,13 +202,18 @@ class Testimony(Value):
 class ActionFailed(Exception):
     """Raised by a driver when an action ended in a way it knows: nothing is in doubt, the act is over.
 
-    `record`: what there is to keep of it all the same.
+    `record`: what there is to keep of it all the same; `used`: what it took of consumables, as in `Given`.
     """
 
     def __init__(
-        self, attribution: Attribution, reason: str, record: Mapping[str, Any] | None = None
+        self,
+        attribution: Attribution,
+        reason: str,
+        record: Mapping[str, Any] | None = None,
+        used: Mapping[str, float | Reading] | None = None,
     ) -> None:
         super().__init__(reason)
         self.attribution = attribution
         self.reason = reason
         self.record: Mapping[str, Any] = {} if record is None else record
+        self.used: Mapping[str, float | Reading] = {} if used is None else used

@@ -17,7 +17,8 @@ from orchestrator import rules
 from orchestrator.brain.client import Brain, BrainFailed
 from orchestrator.contexts import as_made
 from orchestrator.crystals import Crystals, record_of
-from orchestrator.decide import CAMPAIGN, Ask
+from orchestrator.decide import CAMPAIGN
+from orchestrator.decision import Ask
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import ExperimentState, LabState

@@ -166,6 +166,14 @@ def _bind_step(step: Step, campaign: Campaign, laboratory: Laboratory, faults: _
             did_you_mean(step.verb, device.spec.actions),
         )  # fmt: skip
         return None
+    if step.after_s is not None or step.within_s is not None:
+        file = laboratory.file
+        if file.clock == "virtual" and len(file.hosts) > 1:
+            faults.add(
+                "E319", step, "within" if step.after_s is None else "after",
+                f"the {len(file.hosts)} virtual hosts of {file.name!r} have no common time",
+                "name one host for all its devices",
+            )  # fmt: skip
     fixed: dict[str, Argument] = {}
     varied: dict[str, tuple[str, Affine]] = {}
     limits: dict[str, tuple[Bound, ...]] = {}

@@ -7,20 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from campaigns.errors import did_you_mean, shown
+from orchestrator import stock
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment, Lab
+from orchestrator.samples import GONE
+from orchestrator.scheduling.layout import place_of, positions
 
 LAB = "lab"
-Kind = Literal["pause", "continue", "abort", "settle", "timer", "stop", "release", "device"]
+Kind = Literal[
+    "pause", "continue", "abort", "settle", "timer", "stop", "release", "device", "sample", "refill"
+]
 # What each kind needs to be told, as text.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "settle": ("action", "verdict", "note"),
     "stop": ("note",),
     "release": ("note",),
     "device": ("device", "to", "note"),
+    "sample": ("sample", "to", "note"),
+    "refill": ("consumable", "amount", "note"),
 }
 
 
@@ -199,6 +206,50 @@ def _device(state: LabState, command: Command) -> list[Event]:
     raise Refused("E505", f"a device is put 'in' or taken 'out', not {to!r}")
 
 
+def _sample(state: LabState, command: Command) -> list[Event]:
+    """A person's word on where a sample is, or that it was taken out of the laboratory (`to` is "gone")."""
+    name, to = command.arguments["sample"], command.arguments["to"]
+    here = state.samples.here
+    if name not in here:
+        raise Refused("E505", f"there is no sample {name!r} in the laboratory", cure=did_you_mean(name, here))
+    for action in state.open_actions.values():
+        if name in action.experiments:
+            how = "is in doubt: settle that first" if action.state is Action.IN_DOUBT else "has it in hand"
+            raise Refused("E505", f"{action.id} {how}", cure="`alquimia doubts` says what is in doubt")
+    body = {"reason": f"{command.by}: {command.arguments['note']}"}
+    stream = f"sample/{name}"
+    if to == GONE:
+        return [Event(stream, "sample.removed", body, actor=command.by, cause=command.key)]
+    places = state.opened.get("lab", {}).get("places", {})
+    slots = places.get(place_of(to), {}).get("slots", 1)
+    known = positions(place_of(to), slots) if place_of(to) in places else ()
+    if to not in known:
+        cure = did_you_mean(to, [p for place, one in places.items() for p in positions(place, one["slots"])])
+        raise Refused("E505", f"there is no place {to!r}", cure=cure)
+    many = slots == "many"
+    other = state.samples.claimed().get(to, name)
+    if not many and other != name:
+        at = here[other].at
+        where = f"{other} is there" if at == to else f"{other} may be there, or has it kept"
+        raise Refused("E505", f"{to} is taken: {where}", cure=f"say where {other} is first")
+    if here[name].at == to and not here[name].failures:
+        return []
+    end = (state.opened.get("lab", {}).get("samples") or {}).get("end")
+    more = {"place": to, "many": many, "last": place_of(to) == end and state.experiments[name].over}
+    return [Event(stream, "sample.placed", body | more, actor=command.by, cause=command.key)]
+
+
+def _refill(state: LabState, command: Command) -> list[Event]:
+    """How much of a consumable is there now, or with a + how much more; the word of a named person."""
+    said = {name: command.arguments[name] for name in NEEDS["refill"]}
+    body = stock.filled(state.stock, said["consumable"], said["amount"])
+    reason = f"{command.by}: {said['note']}" if said["note"] else command.by
+    stream = f"consumable/{said['consumable']}"
+    return [
+        Event(stream, "consumable.filled", {**body, "reason": reason}, actor=command.by, cause=command.key)
+    ]
+
+
 def _timer(state: LabState, command: Command) -> list[Event]:
     """Its arrival is all there is to know: the rules look for the key."""
     return []
@@ -217,4 +268,6 @@ _CONSEQUENCES = {
     "stop": _stop,
     "release": _release,
     "device": _device,
+    "sample": _sample,
+    "refill": _refill,
 }

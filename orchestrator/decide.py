@@ -7,63 +7,23 @@ same after a restart as it would have said before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, interlocks, precedence, rules
-from orchestrator.binding import BoundCampaign, BoundStep
+from orchestrator import guard, rules, supply
+from orchestrator.binding import BoundCampaign
+from orchestrator.decision import Around, Ask, Decision
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, ExperimentState, LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment
+from orchestrator.scheduling import dispatch
 
 ATTEMPTS = 3  # how often a step is tried where trying again is harmless
 BUSY_ATTEMPTS = 20  # 'busy' teaches nothing and uses up no failure budget, but not for ever
 CAMPAIGN = "campaign"
-# An action is late beyond so many times its usual duration, s of the wall clock; an hour of virtual time is no time.
-LATE, SOONEST_LATE_S, LATE_VIRTUAL_S = 1.5, 5.0, 30.0
 RESTING = frozenset(
     {Experiment.HELD, Experiment.PAUSED}
 )  # they wait for a person and do not hold up the rest
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask the planner for `n` candidates with the method of a phase. `diagnose` wants its model's state first."""
-
-    phase: int
-    n: int
-    rule: str
-    read_to: int
-    n_told: int  # results that the log held then
-    diagnose: bool
-    n_experiments: int | None = None  # at most so many, replicates of a candidate counted; None: one for each
-    loop: str = ""  # the loop that asks; empty: the main one
-
-
-@dataclass(frozen=True)
-class Send:
-    """Send an intended action to its host."""
-
-    action: str
-
-
-@dataclass(frozen=True)
-class Around:
-    """What the engine knows beside the log: nothing here changes what is decided, only when."""
-
-    asking: bool = False  # a question to the planner is under way
-    stopping: bool = False  # the engine is to end after the acts in hand
-    resting: frozenset[str] = frozenset()  # experiments whose busy device is given a pause
-    may_begin: bool = True  # neither before the start nor in quiet hours
-
-
-@dataclass
-class Decision:
-    """Events to commit together, then effects to carry out, in this order."""
-
-    events: list[Event] = field(default_factory=list)
-    effects: list[Ask | Send] = field(default_factory=list)
 
 
 def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
@@ -71,14 +31,17 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
     decision = Decision()
     if state.campaign is Campaign.FINISHED:
         return decision
-    decision.events += _lives(state, bound)
+    decision.events += [*_lives(state, bound), *supply.warnings(state)]
     if decision.events:
         return decision
     decision.events += _schedule(state, around)
     if decision.events or around.stopping:
         return decision
     if state.campaign is Campaign.ENDING and not state.live:
-        decision.events.append(Event(CAMPAIGN, "campaign.finished", {"reason": state.reason}))
+        if guard.standstill(state) is None:
+            dispatch.begin(state, bound, around, decision)  # samples are cleared away first
+        if not (decision.events or decision.effects or state.open_actions):
+            decision.events.append(Event(CAMPAIGN, "campaign.finished", {"reason": state.reason}))
         return decision
     # Before any action: of an overrun budget not one more experiment is begun. Those that began go on to their
     # end: what they cost is spent, what they measure is not yet known.
@@ -88,12 +51,12 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
         return decision
     if guard.standstill(state) is not None:
         return decision
-    _actions(state, bound, around, decision)
+    dispatch.begin(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
         _plan(state.of(""), bound.campaign, decision)
         for loop, its in bound.loops.items():
-            if decision.events or decision.effects:  # one question at a time
-                break
+            if decision.events or any(isinstance(effect, Ask) for effect in decision.effects):
+                break  # one question at a time
             if loop not in state.loops_ended:
                 _plan_beside(state.of(loop), its.campaign, decision)
     return decision
@@ -138,7 +101,7 @@ def _admit(experiment: ExperimentState, bound: BoundCampaign) -> Event:
         faults = [reason] if reason is not None else []
     if faults:
         return Event(experiment.id, "experiment.rejected", {"reason": "; ".join(faults)})
-    return Event(experiment.id, "experiment.queued", {})
+    return Event(experiment.id, "experiment.queued", supply.recipe_needs(bound, experiment))
 
 
 def _cancelled(experiment: ExperimentState, reason: str) -> Event:
@@ -179,7 +142,10 @@ def _run_on(
         if verdict is not None:
             yield Event(experiment.id, "experiment.failed", {"attribution": verdict[0], "reason": verdict[1]})
             return
-    if experiment.step == len(bound.steps):
+    if experiment.started_at is not None and experiment.id in state.samples.left:
+        body = {"attribution": "logistics", "reason": "its sample was taken out of the laboratory"}
+        yield Event(experiment.id, "experiment.failed", body)
+    elif experiment.step == len(bound.steps):
         missing = [o.name for o in bound.campaign.objectives if o.name not in experiment.values]
         if missing:  # a person said 'done' of an act whose reading nobody has
             body = {"attribution": "bad reading", "reason": f"no reading of {', '.join(missing)}"}
@@ -197,6 +163,8 @@ def _verdict(
     last: ActionState, actions: Sequence[ActionState], next_step: int, bound: BoundCampaign
 ) -> tuple[str, str] | None:
     """Whether the last action ends the experiment: (attribution, reason), or None where it goes on or tries again."""
+    if last.step is None:
+        return _carried(last, actions)
     step = bound.steps[last.step]
     # What went wrong in another way counts for itself: a device that was busy twice may be misread once.
     how = (last.state, last.attribution, last.again, last.halted)
@@ -215,74 +183,20 @@ def _verdict(
     return None
 
 
-# -- actions --------------------------------------------------------------------------------------------------
-def _actions(state: LabState, bound: BoundCampaign, around: Around, decision: Decision) -> None:
-    taken: dict[str, str] = {}  # device -> verb of what is about to be sent
-    ready = [
-        one
-        for one in state.live.values()
-        if (one.state is Experiment.RUNNING or (one.state is Experiment.QUEUED and around.may_begin))
-        and one.id not in around.resting
-        and not (one.actions and state.actions[one.actions[-1]].open)
-    ]
-    for experiment in precedence.ordered(ready, bound):
-        step = bound.of(experiment.loop).steps[experiment.step]
-        refused: list[str] = []
-        device = None
-        for one in step.devices:
-            if one in taken or guard.closed(state, one, experiment.id) is not None:
-                continue
-            ruled = None
-            if bound.laboratory.monitoring.rules:
-                arguments = step.arguments(experiment.candidate, experiment.structures)
-                ruled = interlocks.forbidden(
-                    bound.laboratory.monitoring.rules, state, one, step.step.verb, arguments, taken.items()
-                )
-            if ruled is None:
-                device = one
-                break
-            refused += [ruled.reason] if ruled.refuse else []
-        if device is None:
-            if len(refused) == len(step.devices):
-                decision.events.append(_ruled_out(experiment, step, refused[0]))
-            continue
-        taken[device] = step.step.verb
-        if experiment.state is Experiment.QUEUED:
-            decision.events.append(Event(experiment.id, "experiment.started", {}))
-        intended = _intend(experiment, step, device, state, bound)
-        decision.events.append(intended)
-        decision.effects.append(Send(intended.stream))
-
-
-def _ruled_out(experiment: ExperimentState, step: BoundStep, rule: str) -> Event:
-    """What becomes of an experiment whose next action a rule of the laboratory refuses."""
-    reason = f"{step.step.device}.{step.step.verb} is forbidden while {rule}"
-    if experiment.state is Experiment.QUEUED:
-        return Event(experiment.id, "experiment.rejected", {"reason": reason})
-    return Event(experiment.id, "experiment.failed", {"attribution": "logistics", "reason": reason})
-
-
-def _intend(
-    experiment: ExperimentState, step: BoundStep, device: str, state: LabState, bound: BoundCampaign
-) -> Event:
-    attempt = 1 + sum(state.actions[a].step == experiment.step for a in experiment.actions)
-    wall = bound.laboratory.file.clock == "wall"
-    arguments = step.arguments(experiment.candidate, experiment.structures)
-    lasts_s = step.spec.lasts_s(arguments)
-    body = {
-        "experiment": experiment.id,
-        "step": experiment.step,
-        "step_id": step.step.id,
-        "device": device,
-        "verb": step.step.verb,
-        "args": arguments,
-        "sample": experiment.id,
-        "repeat": str(step.spec.repeat),
-        "attempt": attempt,
-        "deadline_s": 60.0 + (3 * lasts_s if wall else 0.0),
-        "late_s": max(LATE * lasts_s, SOONEST_LATE_S) if wall else LATE_VIRTUAL_S,
-    }
-    return Event(f"{experiment.id}.{step.step.id}.{attempt}", "action.intended", body)
+def _carried(last: ActionState, actions: Sequence[ActionState]) -> tuple[str, str] | None:
+    """The same of an action that carried the sample: what went wrong since something else was done counts."""
+    tries = 0
+    for action in reversed(actions):
+        if action.step is not None or action.state is Action.SUCCEEDED:
+            break
+        tries += action.state is last.state and action.halted is last.halted
+    if last.state is Action.REFUSED:
+        return "logistics", f"{last.id} was refused: {last.reason}"
+    if last.state is Action.FAILED and (last.attribution != "busy" or tries >= BUSY_ATTEMPTS):
+        return last.attribution if last.attribution != "busy" else "logistics", last.reason
+    if last.state is Action.NOT_DONE and not last.halted and tries >= ATTEMPTS:
+        return "instrument", f"{last.device}.{last.verb} was not done in {tries} attempts: {last.reason}"
+    return None
 
 
 # -- the schedule and the plan --------------------------------------------------------------------------------

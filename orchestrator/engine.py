@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,19 +20,23 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator import guard, lifecycle, stopping
+from orchestrator import guard, lifecycle, stopping, supply
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
 from orchestrator.commands import LAB, Command, obey
-from orchestrator.decide import Around, Ask, Send, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around, Ask, Effect, Send, Wake
 from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate, Hands
 from orchestrator.lab import ActionState, LabState
-from orchestrator.lifecycle import Campaign, Lab
+from orchestrator.lifecycle import Campaign, Experiment, Lab
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.monitoring import Source
 from orchestrator.outcomes import learn
+from orchestrator.records import EventRecord
+from orchestrator.scheduling.forecast import SHORTEST_S, Forecast, departed, event_of
+from orchestrator.scheduling.precedence import remaining_s
 from orchestrator.sentry import Seen, Sentry, reading_of
 from orchestrator.timetable import HEARTBEAT_S, Timetable, may_begin
 
@@ -39,6 +44,7 @@ log = structlog.get_logger()
 
 TRIES = 3  # how often an absent host is tried for before only a person can help
 RAREST_S = 60.0  # a host that stays absent is tried for ever more rarely, and at least so often
+ON_THE_WAY = frozenset({Experiment.QUEUED, Experiment.RUNNING})
 LOOK_S = 10.0  # what a sensor may take to be read
 
 
@@ -57,7 +63,14 @@ class Posted:
     answer: asyncio.Future[None]
 
 
-Stimulus = Fate | Advice | Posted | Seen | Late | None
+@dataclass(frozen=True)
+class Foreseen:
+    """When what is in hand is expected to be done."""
+
+    event: Event
+
+
+Stimulus = Fate | Advice | Posted | Seen | Late | Foreseen | None
 
 
 class Engine:
@@ -104,6 +117,9 @@ class Engine:
         self._virtual = bound.laboratory.file.clock == "virtual"
         self._sentry = Sentry(bound.laboratory.monitoring)
         self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
+        self._lab_s = 0.0  # lab time of the latest wake-up
+        self._forecasting = False
+        self._wakes: set[float] = set()  # lab times at which the engine will look again
         self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
 
     # -- from outside -----------------------------------------------------------------------------------------
@@ -174,15 +190,20 @@ class Engine:
             return "halted"
         if self._stopping:
             return "stopped"
-        return "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+        if self.state.doubts or self.state.lab is Lab.STOPPED:
+            return (
+                "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
+            )
+        return f"consumables wait for a person: {'; '.join(supply.waiting(self.state))}"
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt or released the laboratory: hosts that are away were
-        tried for in vain."""
+        """Nothing can go on before a person has settled a doubt, released the laboratory or filled a consumable: hosts
+        that are away were tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        return (bool(self.state.doubts) or self.state.lab is Lab.STOPPED) and not (
-            self._asking or self._acting or self._resting or not self._inbox.empty()
+        waits = bool(self.state.doubts or self.state.lost) or self.state.lab is Lab.STOPPED
+        return (waits or supply.stalled(self.state)) and not (
+            self._asking or self._acting or self._resting or self._wakes or not self._inbox.empty()
         )
 
     async def _begin(self) -> None:
@@ -245,7 +266,7 @@ class Engine:
             await self._fence_anew()
         silent = [] if self._silence is None or self._halted else await self._silence
         # From here to the append nothing is awaited: events reach the disk in the order they were numbered.
-        placed = []
+        placed: list[EventRecord] = []
         answers: list[asyncio.Future[None]] = []
         for stimulus in stimuli:
             try:
@@ -268,8 +289,9 @@ class Engine:
                 placed = []
                 self.hands.still = still
                 await self._fence_anew()
-        effects: list[Ask | Send] = []
+        effects: list[Effect] = []
         n_phases = len(self.state.phases)
+        ended = [s.action for s in stimuli if isinstance(s, Fate)]
         if self._halting:
             placed += self._apply(self._halted_acts(silent))
             self._halted = True
@@ -277,6 +299,8 @@ class Engine:
             while True:
                 decision = decide(self.state, self.bound, self._around())
                 placed += self._apply(decision.events)
+                # Of several looks the last one knows what is still waited for.
+                effects = [one for one in effects if not isinstance(one, Wake)]
                 effects += decision.effects
                 self._asking |= any(isinstance(effect, Ask) for effect in decision.effects)
                 if not decision.events:
@@ -289,15 +313,41 @@ class Engine:
             self._timetable.phases(self.bound.campaign, self.state)
         for effect in effects:
             self._carry_out(effect)
+        self._look_ahead(placed, ended)
         if self._virtual and self._inbox.empty():
             for host in self.hands.names:
                 self._spawn(self._pace(host))
         self._watch(self.state)
 
+    def _look_ahead(self, placed: Sequence[EventRecord], ended: Sequence[str]) -> None:
+        """Forecast the experiments in hand where there are new ones, or where reality has left the last forecast."""
+        why = ""
+        if any(event.kind == "experiment.queued" for event in placed):
+            why = "experiments were admitted"
+        elif any(departed(self.state.actions[name], self.state.forecast) for name in ended):
+            why = "reality departed from the forecast before"
+        several = sum(one.state in ON_THE_WAY for one in self.state.live.values()) > 1
+        if not why or not several or self._forecasting or self._stopping:
+            return
+        work_s = sum(remaining_s(one, self.bound) for one in self.state.live.values())
+        if work_s >= SHORTEST_S:
+            self._forecasting = True
+            self._spawn(self._forecast(why))
+
+    async def _forecast(self, why: str) -> None:
+        """Played forward beside the loop, on a copy."""
+        now_s = self._now_s()
+        try:
+            rows = await asyncio.to_thread(Forecast(self.state, self.bound, now_s).rows)
+        finally:
+            self._forecasting = False
+        self._inbox.put_nowait(Foreseen(event_of(rows, now_s, why)))
+
     async def _pace(self, host: str) -> None:
         mine = set(self.hands.devices_of(host))
         begun = (a for a in self.state.open_actions.values() if a.state is lifecycle.Action.INTENDED)
-        await self.hands.pace(host, [a.id for a in begun if a.device in mine])
+        wakes = self._wakes if host == self.hands.names[0] else ()
+        await self.hands.pace(host, [a.id for a in begun if a.device in mine], wakes)
 
     def _around(self) -> Around:
         return Around(
@@ -305,7 +355,12 @@ class Engine:
             stopping=self._stopping,
             resting=frozenset(self._resting),
             may_begin=may_begin(self.bound.campaign.schedule, datetime.now(UTC)),
+            now_s=self._now_s(),
         )
+
+    def _now_s(self) -> float:
+        """Lab time: on virtual time, that of the latest thing heard of."""
+        return max(self.state.lab_until_s or 0.0, self._lab_s) if self._virtual else time.time()
 
     def _events_of(self, stimulus: Stimulus) -> list[Event]:
         match stimulus:
@@ -322,6 +377,8 @@ class Engine:
                 return self.adviser.events(stimulus, self.state, self.bound.of(loop).campaign)
             case Seen():
                 return self._sentry.judge(stimulus, self.state)
+            case Foreseen():
+                return [stimulus.event]
             case Late():
                 return self._late(self.state.actions[stimulus.action])
             case Posted():
@@ -384,7 +441,7 @@ class Engine:
         await asyncio.gather(*(self._reach(host) for host in self.hands.names))
 
     # -- events and the disk ----------------------------------------------------------------------------------
-    def _apply(self, events: Sequence[Event]) -> list[Any]:
+    def _apply(self, events: Sequence[Event]) -> list[EventRecord]:
         placed = [self._numbering.place(event) for event in events]
         for record in placed:
             self.state.apply(record)
@@ -400,8 +457,12 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._disk, call, *args)
 
     # -- effects ----------------------------------------------------------------------------------------------
-    def _carry_out(self, effect: Ask | Send) -> None:
+    def _carry_out(self, effect: Effect) -> None:
         match effect:
+            case Wake():
+                if effect.at_s not in self._wakes:
+                    self._wakes.add(effect.at_s)
+                    self._spawn(self._wake(effect.at_s))
             case Send():
                 action = self.state.actions[effect.action]
                 self._spawn(self._act(action, inquire=False))
@@ -418,7 +479,7 @@ class Engine:
     async def _act(self, action: ActionState, *, inquire: bool) -> None:
         request = Action(
             id=action.id, device=action.device, verb=action.verb, args=dict(action.args), sample=action.sample,
-            epoch=self._numbering.epoch, deadline_s=action.deadline_s,
+            together=action.together, epoch=self._numbering.epoch, deadline_s=action.deadline_s,
         )  # fmt: skip
         ask = self.hands.inquire if inquire else self.hands.carry_out
         host = self.hands.host_of(action.device)
@@ -431,6 +492,19 @@ class Engine:
             watchdog.cancel()
             self._acting -= 1
         self._inbox.put_nowait(fate)
+
+    async def _wake(self, at_s: float) -> None:
+        """Look again at a lab time. On virtual time the first host tells when; time is the same in all that matter."""
+        try:
+            if self._virtual:
+                self._lab_s = max(self._lab_s, await self.hands.wake(self.hands.names[0], at_s))
+            else:
+                await asyncio.sleep(max(at_s - time.time(), 0.0))
+        except HostGone:
+            await asyncio.sleep(HEARTBEAT_S)  # whoever waits for its acts, or the heartbeat, brings it back
+        finally:
+            self._wakes.discard(at_s)
+        self._inbox.put_nowait(None)
 
     async def _advise(self, ask: Ask, asked: Mapping[str, Any]) -> None:
         self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.of(ask.loop).campaign))

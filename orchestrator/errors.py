@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "E401": "a laboratory file that is not as it should be",
     "E402": "a limit of the laboratory file that cannot be read",
     "E403": "a signal, rule or suspender of the laboratory file that does not fit its devices",
+    "E405": "a consumable of the laboratory file that does not fit its devices or units",
     "E501": "a store that this version cannot open",
     "E502": "the store already holds a campaign",
     "E503": "the store holds no campaign",

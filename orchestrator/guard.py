@@ -67,6 +67,8 @@ def closed(state: LabState, device: str, sample: str) -> str | None:
         return f"{device} is absent: {state.absent[device]}"
     if device in state.open_actions:
         return f"{device} is busy with {state.open_actions[device].id}"
-    if any(action.sample == sample for action in state.open_actions.values()):
+    if device in state.held:
+        return f"{device} is kept still by {state.held[device]}"
+    if any(sample in action.experiments for action in state.open_actions.values()):
         return f"sample {sample} is in another device"
     return None

@@ -21,6 +21,7 @@ from orchestrator.labfile import Laboratory
 
 log = structlog.get_logger()
 
+WAKE_S = 86400.0  # s of the wall clock in which virtual time must have come to a wake-up
 GRACE_S = 10.0  # what a host may take beyond an action's deadline before it counts as hung
 SENSE_GRACE_S = 1.0  # what a host may take beyond the time a sensor has
 TRIES = 3  # how often a host is looked for before it counts as unreachable
@@ -209,11 +210,17 @@ class Hands:
                 return Fate(action.id, "not done", because, by=action.device)
         return Fate(action.id, "doubt", because)
 
-    async def pace(self, host: str, open_actions: Iterable[str]) -> None:
+    async def pace(self, host: str, open_actions: Iterable[str], wakes: Iterable[float] = ()) -> None:
         """Tell a host on virtual time what it is waited for; a host that is gone is met elsewhere."""
         if self._hosts[host].spec.clock == "virtual" and self._hosts[host].alive:
+            request = {"op": "pace", "open": sorted(open_actions), "wakes": sorted(wakes)}
             with contextlib.suppress(HostGone):
-                await self._hosts[host].ask({"op": "pace", "open": sorted(open_actions)}, within_s=GRACE_S)
+                await self._hosts[host].ask(request, within_s=GRACE_S)
+
+    async def wake(self, host: str, at_s: float) -> float:
+        """Come back when a host's virtual time is `at_s`, or later; what it is then. Raises `HostGone`."""
+        reply = await self._hosts[host].ask({"op": "wake", "at_s": at_s}, within_s=WAKE_S)
+        return float(reply["now_s"])
 
     async def ping(self, host: str) -> None:
         """Raises `HostGone` where the host's own halt channel does not answer in time."""

@@ -13,8 +13,10 @@ from orchestrator.lifecycle import Lab
 from orchestrator.log.sqlite import LogReader
 from orchestrator.records import (
     ActionRecord,
+    ConsumableRecord,
     DiagnosisRecord,
     EventRecord,
+    ExpectedRecord,
     ExperimentRecord,
     GateRecord,
     LoopRecord,
@@ -22,7 +24,10 @@ from orchestrator.records import (
     PhaseRecord,
     ProposalRecord,
     Records,
+    RefillRecord,
+    SampleRecord,
 )
+from orchestrator.supply import experiments_left, low
 from orchestrator.waits import late, waits
 
 
@@ -41,6 +46,7 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
     opened, main = state.opened, state.of("")
     campaign = Campaign.from_json(opened["campaign"])
     gates, diagnoses = _of_the_model(events)
+    here = state.samples.here.values()
     return Records(
         campaign=campaign,
         fingerprint=opened["fingerprint"],
@@ -64,6 +70,8 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
                 began_s=state.lab_time(a.began_s),
                 ended_s=state.lab_time(a.ended_s),
                 reason=a.reason,
+                together=a.together,
+                used=a.used,
             )
             for a in state.actions.values()
         ),
@@ -83,7 +91,55 @@ def records(state: LabState, events: tuple[EventRecord, ...] = ()) -> Records:
         stopped=state.lab is Lab.STOPPED,
         waits=waits(state, campaign),
         late=late(state),
+        expected=_expected(state, events),
+        samples=[SampleRecord(s.name, s.at, s.maybe if s.at is None else (), False) for s in here]
+        + [SampleRecord(name, place, (), True) for name, place in state.samples.left.items()],
+        low=list(low(state).values()),
+        consumables=consumables(state),
+        refills=_refills(events),
     )
+
+
+def _expected(state: LabState, events: tuple[EventRecord, ...]) -> list[ExpectedRecord]:
+    """What was foretold of each action, the first time that it was."""
+    first: dict[str, ExpectedRecord] = {}
+    origin_s = state.lab_origin_s or 0.0
+    for event in events:
+        if event.kind == "schedule.forecast":
+            for action, _, device, began_s, ended_s in event.body["rows"]:
+                made = ExpectedRecord(action, device, began_s - origin_s, ended_s - origin_s)
+                first.setdefault(action, made)
+    return list(first.values())
+
+
+def consumables(state: LabState) -> list[ConsumableRecord]:
+    """How much there is of each consumable, by name."""
+    left = experiments_left(state)
+    return [
+        ConsumableRecord(
+            name=name,
+            unit=one.unit,
+            began=one.began,
+            filled=one.filled,
+            unaccounted=one.unaccounted if one.unaccounted > one.rounding else 0.0,
+            on_hand=one.on_hand,
+            reserved=one.held,
+            used=one.used,
+            low=one.low,
+            state=str(one.state),
+            enough_for=left[name],
+        )
+        for name, one in sorted(state.stock.items())
+    ]
+
+
+def _refills(events: tuple[EventRecord, ...]) -> list[RefillRecord]:
+    return [
+        RefillRecord(b["consumable"], event.at, event.actor, b["added"], b["there"], b["reason"])
+        for event in events
+        if event.kind == "consumable.filled"
+        for b in (event.body,)
+    ]
 
 
 def _phases(state: LabState) -> list[PhaseRecord]:

@@ -10,18 +10,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator import lifecycle
+from orchestrator import lifecycle, stock
 from orchestrator.lifecycle import OPEN_ACTIONS, OVER
 from orchestrator.records import EventRecord, MeasuredValue
+from orchestrator.samples import Samples, after
 
 
 @dataclass
 class ActionState:
-    """One request to one device, as far as the log knows."""
+    """One request to one device, as far as the log knows. `step` is None where it carries a sample to another place."""
 
     id: str
     experiment: str
-    step: int
+    step: int | None
     device: str
     verb: str
     args: Mapping[str, Any]
@@ -39,6 +40,18 @@ class ActionState:
     late: bool = False  # it was said to be
     halted: bool = False  # not done because its device was halted, which is nobody's failure
     again: bool = False  # a reading of it was rejected and the action may simply be done once more
+    reserves: Mapping[str, float] = field(default_factory=dict)  # consumable -> amount put aside for it
+    used: Mapping[str, float] = field(default_factory=dict)  # and what it took, once it has ended
+    together: tuple[str, ...] = ()  # the other experiments whose samples it takes with that of `experiment`
+    moves: Mapping[str, Any] = field(default_factory=dict)  # from, to, via, for: where it carries its sample
+    holds: tuple[str, ...] = ()  # devices that it keeps still beside its own
+    promises: Mapping[str, float] = field(default_factory=dict)  # device -> lab s by which it must be free
+    ends_s: float | None = None  # lab time at which it is expected to end
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """All experiments that it is part of."""
+        return (self.experiment, *self.together)
 
     @property
     def open(self) -> bool:
@@ -71,6 +84,9 @@ class ExperimentState:
         default_factory=dict
     )  # the crystal as a labeler left it, where one did
 
+    needs: list[Mapping[str, float]] = field(
+        default_factory=list
+    )  # step -> consumable -> amount; empty: nothing
     asked: str = ""  # what a person asked for it that is still to come: pause, abort
     asked_why: str = ""
 
@@ -129,6 +145,10 @@ class LabState:
     experiments: dict[str, ExperimentState] = field(default_factory=dict)
     actions: dict[str, ActionState] = field(default_factory=dict)
     open_actions: dict[str, ActionState] = field(default_factory=dict)  # device -> its open action
+    held: dict[str, str] = field(default_factory=dict)  # device -> the action of another that keeps it still
+    last_of: dict[str, ActionState] = field(default_factory=dict)  # device -> its latest action that ended
+    samples: Samples = field(default_factory=Samples)
+    forecast: Mapping[str, Any] = field(default_factory=dict)  # the latest: now_s, why, rows
     live: dict[str, ExperimentState] = field(default_factory=dict)  # experiments that are not over, in order
     ended: list[ExperimentState] = field(default_factory=list)  # those that are, in the order of their ends
     devices: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -143,6 +163,7 @@ class LabState:
     )  # device -> by whom and why it is out of use
     signals: dict[str, SignalState] = field(default_factory=dict)
     suspended: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # signal -> why no action begins
+    stock: dict[str, stock.StockState] = field(default_factory=dict)  # consumable -> how much there is
     phases: list[PhaseState] = field(default_factory=list)
     said: dict[str, Said] = field(default_factory=dict)  # loop -> what its model said
     loops_ended: dict[str, str] = field(default_factory=dict)  # loop beside the main one -> why it ended
@@ -192,6 +213,11 @@ class LabState:
         return None if at is None or self.lab_origin_s is None else at - self.lab_origin_s
 
     @property
+    def lost(self) -> list[str]:
+        """Samples whose place nobody knows, although no action carries them."""
+        return [one.name for one in self.samples.lost(a.id for a in self.open_actions.values() if a.moves)]
+
+    @property
     def doubts(self) -> list[ActionState]:
         """Actions whose end is not known."""
         return [a for a in self.open_actions.values() if a.state is lifecycle.Action.IN_DOUBT]
@@ -232,6 +258,7 @@ def _campaign(state: LabState, event: EventRecord) -> None:
     state.now = event.kind == "campaign.paused" and (state.now or event.body.get("now", False))
     if event.kind == "campaign.opened":
         state.opened = event.body
+        state.stock = stock.opened(event.body.get("lab", {}).get("consumables", {}))
 
 
 def _engine(state: LabState, event: EventRecord) -> None:
@@ -289,6 +316,7 @@ def _experiment(state: LabState, event: EventRecord) -> None:
         )
         state.experiments[known.id] = state.live[known.id] = known
     known.state = after
+    known.needs = body.get("needs", known.needs)
     known.story.append(event.kind)
     if event.kind == "experiment.asked":
         known.asked, known.asked_why = {"continue": ""}.get(body["what"], body["what"]), body["reason"]
@@ -311,7 +339,7 @@ def _experiment(state: LabState, event: EventRecord) -> None:
 
 def _action(state: LabState, event: EventRecord) -> None:
     body, known = event.body, state.actions.get(event.stream)
-    after = lifecycle.passage(
+    state_after = lifecycle.passage(
         lifecycle.ACTION,
         known.state if known else None,
         event.kind,
@@ -327,39 +355,88 @@ def _action(state: LabState, event: EventRecord) -> None:
             id=event.stream,
             deadline_s=body["deadline_s"],
             late_s=body.get("late_s"),
-            state=after,
+            together=tuple(body.get("together", ())),
+            moves=body.get("moves", {}),
+            holds=tuple(body.get("holds", ())),
+            promises=body.get("promises", {}),
+            ends_s=body.get("ends_s"),
+            reserves=body.get("reserves", {}),
+            state=state_after,
             at=event.at,
         )
         state.actions[known.id] = state.open_actions[known.device] = known
-        state.experiments[known.experiment].actions.append(known.id)
+        state.held |= dict.fromkeys(known.holds, known.id)
+        for name in known.experiments:
+            state.experiments[name].actions.append(known.id)
+        if known.moves:
+            state.samples.carry(known.id, known.sample, known.moves)
         _forget_readings(state, known.device)
+        stock.reserve(state.stock, known.id, known.reserves)
         return
-    known.state = after
+    known.state = state_after
     if event.kind == "action.late":
         known.late = True
         return
     known.halted = body.get("halted", False)
     known.reason = body.get("reason", "")
     known.attribution = body.get("attribution", "")
-    if after in OPEN_ACTIONS:
+    if state_after in OPEN_ACTIONS:
         return
     del state.open_actions[known.device]
+    for device in known.holds:
+        del state.held[device]
+    state.last_of[known.device] = known
+    known.used = stock.settle(state.stock, known.id, known.reserves, known.state, body)
     known.began_s, known.ended_s = body.get("began_s"), body.get("ended_s")
     if known.began_s is not None and known.ended_s is not None:
         if state.lab_origin_s is None or known.began_s < state.lab_origin_s:
             state.lab_origin_s = known.began_s
         if state.lab_until_s is None or known.ended_s > state.lab_until_s:
             state.lab_until_s = known.ended_s
-        experiment = state.experiments[known.experiment]
-        experiment.lab_ended_s = known.ended_s
-        if experiment.lab_began_s is None:
-            experiment.lab_began_s = known.began_s
+        for experiment in map(state.experiments.__getitem__, known.experiments):
+            if not experiment.over or not known.moves:  # what is cleared away afterwards is no part of it
+                experiment.lab_ended_s = known.ended_s
+            if experiment.lab_began_s is None:
+                experiment.lab_began_s = known.began_s
     for name, (value, unit) in body.get("readings", {}).items():
         state.signals[f"{known.device}.{name}"] = SignalState(value, unit, event.at)
-    if event.kind == "action.succeeded":
-        experiment = state.experiments[known.experiment]
-        experiment.step = known.step + 1
-        experiment.relaxed = body.get("record", {}).get("relaxed") or experiment.relaxed
+    _whereabouts(state, known, event)
+    if event.kind == "action.succeeded" and known.step is not None:
+        for experiment in map(state.experiments.__getitem__, known.experiments):
+            experiment.step = known.step + 1
+            experiment.relaxed = body.get("record", {}).get("relaxed") or experiment.relaxed
+
+
+def _whereabouts(state: LabState, action: ActionState, event: EventRecord) -> None:
+    """Where its samples are now that an action has ended."""
+    if event.kind == "action.discarded":
+        for name in action.experiments:
+            state.samples.remove(name)
+    elif action.moves and action.sample in state.samples.here:
+        place = after(event.kind, event.body, action.moves)
+        if place is not None:
+            on = action.moves if place == action.moves["to"] else {}
+            in_vain = not on and not action.halted and action.attribution != "busy"
+            state.samples.put(
+                action.sample, place, action.ended_s,
+                bound_for=on.get("for"), last=bool(on.get("last")), many=bool(on.get("many")),
+                failures=state.samples.here[action.sample].failures + in_vain if not on else 0,
+            )  # fmt: skip
+
+
+def _sample(state: LabState, event: EventRecord) -> None:
+    name = event.stream.partition("/")[2]
+    before = lifecycle.Sample.HERE if name in state.samples.here else None
+    before = lifecycle.Sample.GONE if name in state.samples.left else before
+    lifecycle.passage(lifecycle.SAMPLE, before, event.kind, of=f"sample {name}", story=[])
+    match event.kind:
+        case "sample.entered":
+            state.samples.enter(name, event.body["place"])
+        case "sample.placed":
+            last, many = event.body.get("last", False), event.body.get("many", False)
+            state.samples.put(name, event.body["place"], last=last, many=many)
+        case "sample.removed":
+            state.samples.remove(name)
 
 
 def _forget_readings(state: LabState, device: str) -> None:
@@ -377,6 +454,7 @@ def _measurement(state: LabState, event: EventRecord) -> None:
     elif body["sought"]:
         action = state.actions[body["action"]]
         action.again = True
+        assert action.step is not None  # nothing is measured by carrying
         experiment.step = action.step  # the step is not done while its reading is worth nothing
 
 
@@ -420,6 +498,14 @@ def _device(state: LabState, event: EventRecord) -> None:
         state.absent[event.stream] = event.body["reason"]
 
 
+def _schedule(state: LabState, event: EventRecord) -> None:
+    state.forecast = event.body
+
+
+def _consumable(state: LabState, event: EventRecord) -> None:
+    stock.event(state.stock, event)
+
+
 def _brain(state: LabState, event: EventRecord) -> None:
     state.brain_failures += 1
 
@@ -441,6 +527,9 @@ _FOLDS = {
     "suspender": _suspender,
     "device": _device,
     "loop": _loop,
+    "sample": _sample,
+    "schedule": _schedule,
+    "consumable": _consumable,
     "brain": _brain,
     "command": _command,
 }

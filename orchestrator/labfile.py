@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,10 +18,13 @@ from drivers.errors import LabError
 from drivers.host.spec import Bound
 from drivers.lab import LabFile, LimitEntry, shipped, shipped_names
 from drivers.protocol import ParameterSpec
+from orchestrator.consumption import NOTHING_USED, Consumption, bind_consumption
 from orchestrator.errors import Refused
 from orchestrator.monitoring import Monitoring, bind_monitoring
+from orchestrator.scheduling.layout import Layout, bind_layout, bind_rests
 
 NOTHING_WATCHED = Monitoring()
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Laboratory:
@@ -32,10 +36,18 @@ class Laboratory:
         devices: Mapping[str, BoundDevice],
         limits: Mapping[str, Mapping[str, Bound]],
         monitoring: Monitoring = NOTHING_WATCHED,
+        layout: Layout | None = None,
+        rests: Mapping[str, Mapping[str, float]] = NOTHING,
+        fills: Mapping[str, float] = NOTHING,
+        consumption: Consumption = NOTHING_USED,
     ) -> None:
         self.file = file
         self.devices = devices
         self.monitoring = monitoring
+        self.layout = layout  # None: nobody is told where samples are
+        self.rests = rests  # device -> verb -> s that it is left alone afterwards
+        self.fills = fills  # device -> s that it waits for more samples
+        self.consumption = consumption
         self.limits = limits  # device -> "verb.argument" -> bound in the driver's unit
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +75,7 @@ def read_lab(name: str, lab_file: Path | None) -> tuple[LabFile, Document | None
 
 
 def bind_lab(file: LabFile, document: Document | None = None, source: str = "") -> Laboratory:
-    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402, E403); touches no device."""
+    """The laboratory with its drivers. Raises CampaignError with every fault (E312, E402-E405); touches no device."""
     try:
         devices = bind(file)
     except LabError as error:
@@ -84,9 +96,18 @@ def bind_lab(file: LabFile, document: Document | None = None, source: str = "") 
     monitoring = bind_monitoring(
         file, devices, lambda place, text: faults.append(_fault("E403", place, text, document, source))
     )
+    consumption = bind_consumption(
+        file, devices, lambda place, text: faults.append(_fault("E405", place, text, document, source))
+    )
+
+    def misplaced(place: tuple[str | int, ...], text: str) -> None:
+        faults.append(_fault("E404", place, text, document, source))
+
+    layout = bind_layout(file, devices, misplaced)
+    rests, fills = bind_rests(file, devices, misplaced)
     if faults:
         raise CampaignError(faults)
-    return Laboratory(file, devices, limits, monitoring)
+    return Laboratory(file, devices, limits, monitoring, layout, rests, fills, consumption)
 
 
 def limit_in(limit: LimitEntry, declared: ParameterSpec) -> Bound:

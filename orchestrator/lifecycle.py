@@ -51,9 +51,22 @@ class Service(StrEnum):
     OUT = "out"
 
 
+class Sample(StrEnum):
+    HERE = "here"
+    GONE = "gone"
+
+
 class Suspender(StrEnum):
     CLEAR = "clear"
     TRIPPED = "tripped"
+
+
+class Stock(StrEnum):
+    """Of a consumable, what was said of it since it was filled last."""
+
+    ENOUGH = "enough"
+    LOW = "low"
+    OUT = "out"
 
 
 Table = Mapping[tuple[StrEnum | None, str], StrEnum]
@@ -124,9 +137,22 @@ SERVICE: Table = {
     (Service.OUT, "device.put_in"): Service.IN,
 }
 
+SAMPLE: Table = {
+    (None, "sample.entered"): Sample.HERE,
+    (Sample.HERE, "sample.placed"): Sample.HERE,
+    (Sample.HERE, "sample.removed"): Sample.GONE,
+}
+
 SUSPENDER: Table = {
     (Suspender.CLEAR, "suspender.tripped"): Suspender.TRIPPED,
     (Suspender.TRIPPED, "suspender.cleared"): Suspender.CLEAR,
+}
+
+STOCK: Table = {
+    (Stock.ENOUGH, "consumable.low"): Stock.LOW,
+    (Stock.ENOUGH, "consumable.out"): Stock.OUT,
+    (Stock.LOW, "consumable.out"): Stock.OUT,
+    **{(state, "consumable.filled"): Stock.ENOUGH for state in Stock},
 }
 
 OPEN_ACTIONS = frozenset({A.INTENDED, A.IN_DOUBT})

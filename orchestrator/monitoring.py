@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 
 from campaigns.errors import did_you_mean
 from campaigns.units import UnitError, convert, parse_quantity, same_dimension
-from drivers.arguments import fault
 from drivers.binding import BoundDevice
 from drivers.interlock import COMPARISON, FORBIDDEN, IN_HAND, RuleEntry, SourceEntry, SuspenderEntry
 from drivers.lab import LabFile
-from drivers.protocol import ParameterSpec, Repeat
+from drivers.protocol import Repeat
 from orchestrator.interlocks import Comparison, Condition, InHand, Rule
+from orchestrator.lab_arguments import Where, Wrong, arguments_of
 
-Where = tuple[str | int, ...]
 Bound = TypeVar("Bound", "Source", Rule, "Suspender")
 FASTEST_S = 0.05
 
@@ -77,7 +76,7 @@ def bind_monitoring(
     def tried(bound: Callable[[], Bound]) -> list[Bound]:
         try:
             return [bound()]
-        except _Wrong as wrong:
+        except Wrong as wrong:
             if wrong.message:
                 say(wrong.place, wrong.message)
             return []
@@ -121,14 +120,6 @@ def _place(file: LabFile, signal: str) -> Where:
     return ("suspenders", [one.signal for one in file.suspenders].index(signal), "source")
 
 
-class _Wrong(Exception):
-    """A fault, and its place in the file; without a message it is the consequence of one that was said."""
-
-    def __init__(self, place: Where, message: str = "") -> None:
-        super().__init__(message)
-        self.place, self.message = place, message
-
-
 class _Binder:
     def __init__(self, file: LabFile, devices: Mapping[str, BoundDevice]) -> None:
         self.file, self.devices = file, devices
@@ -138,23 +129,23 @@ class _Binder:
         device = self.devices.get(entry.device)
         if device is None:
             known = did_you_mean(entry.device, self.devices)
-            raise _Wrong((*here, "device"), f"there is no device {entry.device!r}: {known}")
+            raise Wrong((*here, "device"), f"there is no device {entry.device!r}: {known}")
         spec = device.spec.actions.get(entry.action)
         if spec is None:
             known = did_you_mean(entry.action, device.spec.actions)
-            raise _Wrong((*here, "action"), f"{entry.device} has no action {entry.action!r}: {known}")
+            raise Wrong((*here, "action"), f"{entry.device} has no action {entry.action!r}: {known}")
         if spec.repeat is not Repeat.REPEATABLE:
-            raise _Wrong(
+            raise Wrong(
                 (*here, "action"),
                 f"{entry.device}.{entry.action} is {spec.repeat}: only a repeatable action can be read on and on",
             )
         reading = spec.results.get(entry.reading)
         if reading is None:
             known = did_you_mean(entry.reading, spec.results)
-            raise _Wrong(
+            raise Wrong(
                 (*here, "reading"), f"{entry.device}.{entry.action} gives no {entry.reading!r}: {known}"
             )
-        arguments = self.arguments(entry.arguments, spec.parameters, (*here, "with"), whole=True)
+        arguments = arguments_of(entry.arguments, spec.parameters, (*here, "with"), whole=True)
         every_s = self.seconds(entry.every, (*here, "every"), FASTEST_S)
         stale = entry.stale_after
         stale_s = 3 * every_s if stale is None else self.seconds(stale, (*here, "stale_after"), every_s)
@@ -174,9 +165,9 @@ class _Binder:
         arguments: dict[str, Any] = {}
         if entry.arguments:
             if verb is None:
-                raise _Wrong((*here, "with"), f"{entry.forbid} is every action: arguments need one by name")
+                raise Wrong((*here, "with"), f"{entry.forbid} is every action: arguments need one by name")
             parameters = self.devices[members[0]].spec.actions[verb].parameters
-            arguments = self.arguments(entry.arguments, parameters, (*here, "with"), whole=False)
+            arguments = arguments_of(entry.arguments, parameters, (*here, "with"), whole=False)
         return Rule(
             conditions,
             members,
@@ -197,9 +188,9 @@ class _Binder:
         try:
             bound, unit = parse_quantity(match["bound"])
         except UnitError as error:
-            raise _Wrong(here, str(error)) from error
+            raise Wrong(here, str(error)) from error
         if unit and not same_dimension(unit, declared):
-            raise _Wrong(here, f"{match['signal']} comes in {declared!r}, which is unlike {unit!r}")
+            raise Wrong(here, f"{match['signal']} comes in {declared!r}, which is unlike {unit!r}")
         return Comparison(match["signal"], match["sense"], bound, unit or declared)
 
     def unit_of(self, signal: str, here: Where) -> str:
@@ -207,43 +198,43 @@ class _Binder:
         if signal in self.units:
             return self.units[signal]
         if signal in self.file.sources:
-            raise _Wrong(here)
+            raise Wrong(here)
         name, _, reading = signal.partition(".")
         device = self.devices.get(name)
         if device is None:
             known = did_you_mean(name, (*self.devices, *self.file.sources))
-            raise _Wrong(here, f"{signal} is neither a signal nor a reading of a device: {known}")
+            raise Wrong(here, f"{signal} is neither a signal nor a reading of a device: {known}")
         gives = {
             r: spec.unit for action in device.spec.actions.values() for r, spec in action.results.items()
         }
         if reading not in gives:
-            raise _Wrong(here, f"no action of {name} gives {reading!r}: {did_you_mean(reading, gives)}")
+            raise Wrong(here, f"no action of {name} gives {reading!r}: {did_you_mean(reading, gives)}")
         return gives[reading]
 
     def members(self, name: str, verb: str | None, here: Where) -> tuple[str, ...]:
         members = self.file.members(name)
         if not members:
             known = did_you_mean(name, (*self.devices, *self.file.groups))
-            raise _Wrong(here, f"there is no device {name!r}: {known}")
+            raise Wrong(here, f"there is no device {name!r}: {known}")
         actions = self.devices[members[0]].spec.actions
         if verb is not None and verb not in actions:
-            raise _Wrong(here, f"{name} has no action {verb!r}: {did_you_mean(verb, actions)}")
+            raise Wrong(here, f"{name} has no action {verb!r}: {did_you_mean(verb, actions)}")
         return members
 
     def suspender(self, entry: SuspenderEntry, here: Where) -> Suspender:
         if entry.signal not in self.file.sources:
             known = did_you_mean(entry.signal, self.file.sources)
-            raise _Wrong(
+            raise Wrong(
                 (*here, "signal"),
                 f"nobody reads {entry.signal!r}: give it a source, here or under signals: {known}",
             )
         declared = self.units.get(entry.signal)
         if declared is None:
-            raise _Wrong(here)
+            raise Wrong(here)
         for i, device in enumerate(entry.devices):
             if device not in self.devices:
                 known = did_you_mean(device, self.devices)
-                raise _Wrong((*here, "devices", i), f"there is no device {device!r}: {known}")
+                raise Wrong((*here, "devices", i), f"there is no device {device!r}: {known}")
         try:
             ends = [parse_quantity(end) if isinstance(end, str) else (end, "") for end in entry.band]
             unit = next((unit for _, unit in ends if unit), declared)
@@ -254,10 +245,10 @@ class _Binder:
             if not same_dimension(unit, declared):
                 raise UnitError(f"{entry.signal} comes in {declared!r}, which is unlike {unit!r}")
         except UnitError as error:
-            raise _Wrong((*here, "band"), str(error)) from error
+            raise Wrong((*here, "band"), str(error)) from error
         low, high = -math.inf if low is None else low, math.inf if high is None else high
         if low > high:
-            raise _Wrong((*here, "band"), f"the band ends at {high:g} {unit} before it begins at {low:g}")
+            raise Wrong((*here, "band"), f"the band ends at {high:g} {unit} before it begins at {low:g}")
         resume_s = self.seconds(entry.resume_after, (*here, "resume_after"), 0.0)
         return Suspender(entry.signal, low, high, unit, resume_s, entry.devices)
 
@@ -266,32 +257,7 @@ class _Binder:
         try:
             seconds = convert(*parse_quantity(given), "s") if isinstance(given, str) else float(given)
         except UnitError as error:
-            raise _Wrong(here, f"wanted a duration such as 5 s: {error}") from error
+            raise Wrong(here, f"wanted a duration such as 5 s: {error}") from error
         if not (math.isfinite(seconds) and seconds >= least):
-            raise _Wrong(here, f"wanted at least {least:g} s, got {given}")
+            raise Wrong(here, f"wanted at least {least:g} s, got {given}")
         return seconds
-
-    def arguments(
-        self, given: Mapping[str, Any], declared: Mapping[str, ParameterSpec], here: Where, *, whole: bool
-    ) -> dict[str, Any]:
-        """Arguments in the device's units; `whole`: none may be missing."""
-        out: dict[str, Any] = {}
-        for name, value in given.items():
-            if name not in declared:
-                raise _Wrong((*here, name), f"there is no such argument: {did_you_mean(name, declared)}")
-            spec = declared[name]
-            try:
-                if isinstance(value, str) and spec.kind in ("number", "integer"):
-                    value = convert(*parse_quantity(value), spec.unit)
-                if spec.kind == "number" and isinstance(value, int) and not isinstance(value, bool):
-                    value = float(value)
-            except UnitError as error:
-                raise _Wrong((*here, name), str(error)) from error
-            if (complaint := fault(spec, value)) is not None:
-                raise _Wrong((*here, name), complaint)
-            out[name] = value
-        if whole:
-            for name, spec in declared.items():
-                if name not in given and spec.default is None:
-                    raise _Wrong(here, f"the argument {name!r} is missing")
-        return out

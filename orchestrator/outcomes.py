@@ -15,6 +15,7 @@ from orchestrator.events import Event
 from orchestrator.gift import Gift
 from orchestrator.hands import Fate
 from orchestrator.lab import ActionState, LabState
+from orchestrator.stock import told
 
 
 def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
@@ -26,7 +27,9 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
         case "ended":
             assert fate.outcome is not None
             its = bound.of(state.experiments[action.experiment].loop)
-            return list(_ended(action, fate, fate.outcome, its))
+            return list(
+                _ended(action, fate, fate.outcome, its, told(state.stock, action.id, fate.outcome.used))
+            )
         case "not done":
             halted = {"halted": True} if fate.halted else {}
             return [Event(action.id, "action.not_done", {"reason": fate.reason, **halted}, actor=fate.by)]
@@ -37,21 +40,25 @@ def learn(fate: Fate, state: LabState, bound: BoundCampaign) -> list[Event]:
     return []
 
 
-def _ended(action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign) -> Iterator[Event]:
+def _ended(
+    action: ActionState, fate: Fate, outcome: Outcome, bound: BoundCampaign, used: dict[str, Any]
+) -> Iterator[Event]:
     # A testimony says that an act was done, not when.
     times = {"began_s": outcome.began_s, "ended_s": outcome.ended_s} if fate.by == "host" else {}
     if outcome.status == "failed":
         body = {"attribution": str(outcome.attribution or "instrument"), "reason": outcome.reason, **times}
-        body |= {"record": outcome.record} if outcome.record else {}
+        body |= used | ({"record": outcome.record} if outcome.record else {})
         yield Event(action.id, "action.failed", body, actor=fate.by)
         return
-    kept: dict[str, Any] = {"record": outcome.record} if outcome.record else {}
+    kept: dict[str, Any] = used | ({"record": outcome.record} if outcome.record else {})
     if readings := _watched(action, outcome, bound):
         kept["readings"] = readings
     yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)
-    step = bound.steps[action.step]
-    for name, gift in step.gives.items():
-        yield _measured(action, name, gift, outcome.readings.get(gift.reading), bound)
+    if action.step is None:
+        return
+    for name, gift in bound.steps[action.step].gives.items():
+        for experiment in action.experiments:  # what is read of a batch is so of each sample in it
+            yield _measured(action, experiment, name, gift, outcome.readings.get(gift.reading), bound)
 
 
 def _watched(
@@ -67,16 +74,16 @@ def _watched(
 
 
 def _measured(
-    action: ActionState, name: str, gift: Gift, reading: Reading | None, bound: BoundCampaign
+    action: ActionState, experiment: str, name: str, gift: Gift, reading: Reading | None, bound: BoundCampaign
 ) -> Event:
     fault = _fault(gift, reading)
     if reading is None or fault:
         sought = name in bound.campaign.aim.readings
-        return _rejected(action, name, reading, fault, sought)
+        return _rejected(action, experiment, name, reading, fault, sought)
     conversion = Affine.between(reading.unit or gift.device_unit, gift.unit)
     device = bound.laboratory.devices[action.device].spec
     body = {
-        "experiment": action.experiment,
+        "experiment": experiment,
         "action": action.id,
         "name": name,
         "value": _normal(conversion(reading.value)),
@@ -90,11 +97,13 @@ def _measured(
     return Event(f"measurement/{action.id}", "measurement.recorded", body, cause=action.id)
 
 
-def _rejected(action: ActionState, name: str, reading: Reading | None, reason: str, sought: bool) -> Event:
+def _rejected(
+    action: ActionState, experiment: str, name: str, reading: Reading | None, reason: str, sought: bool
+) -> Event:
     """`sought`: it is an objective's, and without it the step is worth nothing."""
     raw = None if reading is None else {"value": repr(reading.value), "unit": reading.unit}
     body = {
-        "experiment": action.experiment,
+        "experiment": experiment,
         "action": action.id,
         "name": name,
         "raw": raw,

@@ -106,7 +106,8 @@ class LoopRecord:
 
 @dataclass(frozen=True)
 class ActionRecord:
-    """One request to one device. `args` are in the device's own units; `reason` may be empty."""
+    """One request to one device. `args` are in the device's own units; `reason` may be empty; `used` is what it took of
+    consumables, in their units."""
 
     id: str
     experiment: str
@@ -118,6 +119,62 @@ class ActionRecord:
     repeat: str
     began_s: float | None
     ended_s: float | None
+    reason: str
+    together: tuple[str, ...] = ()  # experiments whose samples it took beside that of `experiment`
+    used: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExpectedRecord:
+    """When an action was first expected to begin and end, lab seconds since the first action began."""
+
+    action: str
+    device: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """Where a sample is: `at` a place, or in one of `maybe` where nobody knows, or `left` the laboratory."""
+
+    name: str
+    at: str | None
+    maybe: tuple[str, ...]
+    left: bool
+
+
+@dataclass(frozen=True)
+class ConsumableRecord:
+    """How much there is of a consumable, all in `unit` ("": pieces).
+
+    `began` + `filled` + `unaccounted` = `on_hand` + `reserved` + `used`. `on_hand`: reserved by no action;
+    `unaccounted`: used beyond what there was by the log; `low`: the mark, None where there is none; `enough_for`: so
+    many more experiments, by what a recipe took on average, None where that is not known.
+    """
+
+    name: str
+    unit: str
+    began: float
+    filled: float
+    unaccounted: float
+    on_hand: float
+    reserved: float
+    used: float
+    low: float | None
+    state: str
+    enough_for: int | None
+
+
+@dataclass(frozen=True)
+class RefillRecord:
+    """A person's word on a consumable: `added` (negative: less was there than the log knew), `there` after it."""
+
+    consumable: str
+    at: str
+    by: str
+    added: float
+    there: float
     reason: str
 
 
@@ -184,7 +241,9 @@ class Records:
     """Everything one campaign did. `events` may be a one-pass iterable: a long log need not fit in memory.
 
     Phases, experiments, gates and diagnoses are those of the main loop; `loops` are the others. `stopped`: the
-    laboratory is; `waits` say why actions do not begin, `late` which take longer than usual.
+    laboratory is; `waits` say why actions do not begin, `late` which take longer than usual. `expected` holds the
+    forecasts, the first of each action; `samples` are known where the laboratory names places. `low`: of which
+    consumables little is left.
     """
 
     campaign: Campaign
@@ -205,3 +264,8 @@ class Records:
     stopped: bool = False
     waits: Sequence[str] = ()
     late: Sequence[str] = ()
+    expected: Sequence[ExpectedRecord] = ()
+    samples: Sequence[SampleRecord] = ()
+    low: Sequence[str] = ()
+    consumables: Sequence[ConsumableRecord] = ()
+    refills: Sequence[RefillRecord] = ()

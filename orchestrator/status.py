@@ -45,8 +45,14 @@ objective's unit; null where not known. Keys are added only, with `format` stayi
     loops              [{name, learns, planned, proposed, measured, failed, open, phase, ended}]: loops beside the main
                        one; all else is about the main loop but actions, doubts and running
     stopped            true while the laboratory is stopped
-    waits              why actions do not begin, a sentence each: stop, suspenders, devices out of use, pauses, rules
+    waits              why actions do not begin, a sentence each: stop, suspenders, devices out of use, pauses, rules,
+                       consumables
     late               actions that are in hand for longer than they usually take, a sentence each
+    low                consumables of which little is left, a sentence each
+    consumables        [{name, unit, began, filled, unaccounted, on_hand, reserved, used, low, state, enough_for}], in
+                       their units: began + filled + unaccounted = on_hand + reserved + used; on_hand is what no action
+                       has reserved; low is the mark, or null; state: enough, low or out; enough_for: so many more
+                       experiments, by the mean of their recipes, or null
 """
 
 from __future__ import annotations
@@ -152,6 +158,8 @@ def summarise(records: Records) -> dict[str, Any]:
         "stopped": records.stopped,
         "waits": list(records.waits),
         "late": list(records.late),
+        "low": list(records.low),
+        "consumables": [asdict(each) for each in records.consumables],
     }
 
 

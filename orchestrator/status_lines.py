@@ -42,6 +42,7 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     found.append(("lab time", f"{spent} of {duration(budget)}" if budget is not None else spent))
     found.extend(("WAITS", text) for text in summary["waits"])
     found.extend(("LATE", text) for text in summary["late"])
+    found.extend(("LOW", text) for text in summary["low"])
     found.extend(("running", f"{a['device']}.{a['verb']}") for a in summary["running"])
     found.extend(
         ("IN DOUBT", f"{a['device']}.{a['verb']} ({a['action']}) {a['reason']}".rstrip())

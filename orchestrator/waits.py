@@ -10,11 +10,13 @@ from orchestrator.interlocks import forbidden
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment, Lab
 from orchestrator.monitoring import unbound_rules
+from orchestrator.samples import CARRIED_IN_VAIN
+from orchestrator.supply import waiting
 
 
 def waits(state: LabState, campaign: Campaign) -> list[str]:
     """Everything that keeps actions from beginning and that the log knows of; empty where nothing does."""
-    return list(_standstill(state)) + list(_ruled(state, campaign))
+    return [*_standstill(state), *_lost(state), *_ruled(state, campaign), *waiting(state)]
 
 
 def late(state: LabState) -> list[str]:
@@ -37,6 +39,17 @@ def _standstill(state: LabState) -> Iterator[str]:
     paused = [e.id for e in state.live.values() if e.state is Experiment.PAUSED]
     if paused:
         yield f"paused: {', '.join(paused)}; `alquimia continue --experiment ID` lets one go on"
+
+
+def _lost(state: LabState) -> Iterator[str]:
+    """Samples that only a person can find, and those that cannot be cleared away."""
+    for name in state.lost:
+        maybe = ", ".join(state.samples.here[name].maybe)
+        yield f"sample {name} may be at {maybe}: these stay free; `alquimia sample {name} --at PLACE` says where it is"
+    for one in state.samples.here.values():
+        if one.failures >= CARRIED_IN_VAIN and state.experiments[one.name].over:
+            again = f"`alquimia sample {one.name} --at {one.at}` has it tried again"
+            yield f"sample {one.name} could not be taken away from {one.at}; {again}"
 
 
 def _ruled(state: LabState, campaign: Campaign) -> Iterator[str]:

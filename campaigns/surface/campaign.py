@@ -23,6 +23,12 @@ class StepEntry(Entry):
     gives: Annotated[
         dict[Name, Name], Field(default_factory=dict, description="measured name: reading of the device")
     ]
+    after: Annotated[
+        Amount, Field(description="begins so long after the end of the step before, or later")
+    ] = None
+    within: Annotated[
+        Amount, Field(description="begins so long after the end of the step before, or sooner")
+    ] = None
 
 
 class BudgetEntry(Entry):

@@ -58,6 +58,8 @@ class Host:
         self._awaited: frozenset[str] | None = (
             None  # acts that the engine knows to be in hand, once it has said so
         )
+        self._wakes: frozenset[float] = frozenset()  # times at which it wants to be woken, as it said then
+        self._waking: dict[float, asyncio.Task[Reply]] = {}
         for device in devices.values():
             if isinstance(device.lab.clock, VirtualClock):
                 device.lab.clock.paced_by(partial(self._may_jump, device.lab.clock))
@@ -69,6 +71,7 @@ class Host:
             "sense": self._sense,
             "halt": self._halt,
             "pace": self._pace,
+            "wake": self._wake,
             "ping": self._ping,
             "shutdown": self._shutdown,
         }
@@ -150,7 +153,9 @@ class Host:
         epoch = int(request["epoch"])
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
-        self._awaited = None
+        self._awaited, self._wakes = None, frozenset()
+        for waking in self._waking.values():  # the engine that wanted to be woken is gone
+            waking.cancel()
         named = [str(action) for action in request["open"]]
         still = {str(device) for device in request.get("halted", ())}
         self._halted = still & set(self.devices)
@@ -313,14 +318,33 @@ class Host:
     async def _pace(self, request: Mapping[str, Any]) -> Reply:
         """The engine has heard and sent all there is: these acts are in hand, and it waits for one of them."""
         self._awaited = frozenset(str(action) for action in request["open"])
+        self._wakes = frozenset(float(at_s) for at_s in request.get("wakes", ()))
         return {}
+
+    async def _wake(self, request: Mapping[str, Any]) -> Reply:
+        """Answer at a time of the laboratory, or later: on virtual time only a host can tell when that is."""
+        at_s = float(request["at_s"])
+        if at_s not in self._waking:
+            self._waking[at_s] = asyncio.create_task(self._sleep_until(at_s))
+        return await asyncio.shield(self._waking[at_s])
+
+    async def _sleep_until(self, at_s: float) -> Reply:
+        clock = next(iter(self.devices.values())).lab.clock
+        try:
+            with clock.working():
+                await clock.sleep(max(at_s - clock.now(), 0.0))
+                return {"now_s": clock.now()}
+        finally:
+            del self._waking[at_s]
 
     def _may_jump(self, clock: VirtualClock) -> bool:
         """Virtual time stands while the engine has not heard of an act's end, or has sent one that is not here: else
         acts that it sends to several devices one after another would not begin together."""
         if self._awaited is None:  # nobody paces this host
             return True
-        return self._awaited == set(self._acts) and clock.sleeping >= len(self._acts)
+        in_hand = len(self._acts) + len(self._waking)
+        same = self._awaited == set(self._acts) and self._wakes == set(self._waking)
+        return same and clock.sleeping >= in_hand
 
     async def _ping(self, request: Mapping[str, Any]) -> Reply:
         return {"pid": os.getpid(), "epoch": self.journal.epoch, "running": sorted(self._acts)}

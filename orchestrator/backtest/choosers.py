@@ -16,7 +16,7 @@ from orchestrator.backtest.peers import Peer, make
 from orchestrator.backtest.peers.rows import Field, Rows
 from orchestrator.backtest.pool import Pool
 from orchestrator.brain.client import Brain
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
 from surrogates.constant import propose

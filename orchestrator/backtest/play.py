@@ -15,7 +15,8 @@ from campaigns.space import Value
 from orchestrator.backtest.bench import Bench
 from orchestrator.backtest.choosers import Chooser
 from orchestrator.binding import BoundCampaign
-from orchestrator.decide import CAMPAIGN, Around, Ask, Send, decide
+from orchestrator.decide import CAMPAIGN, decide
+from orchestrator.decision import Around, Ask, Send, Wake
 from orchestrator.events import Event, Numbering
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign, Experiment
@@ -54,12 +55,18 @@ async def _play(bound: BoundCampaign, chooser: Chooser) -> Played:
             state.apply(numbering.place(event))
 
     apply([Event(CAMPAIGN, "campaign.opened", {"campaign": campaign.name})])
+    now_s: float | None = None
     while state.campaign is not Campaign.FINISHED:
         effects: list[Ask | Send] = []
-        while (decision := decide(state, bound, Around())).events:
+        while True:
+            decision = decide(state, bound, Around(now_s=now_s))
             apply(decision.events)
-            effects += decision.effects
-        effects += decision.effects
+            effects += [effect for effect in decision.effects if not isinstance(effect, Wake)]
+            waits_to_s = [effect.at_s for effect in decision.effects if isinstance(effect, Wake)]
+            if not decision.events and (effects or not waits_to_s):
+                break
+            if not decision.events:  # a table has no clock: what only time is waited for has come
+                now_s = min(waits_to_s)
         if not effects and state.campaign is not Campaign.FINISHED:
             raise RuntimeError(f"nothing is under way and {campaign.name} is {state.campaign}")
         for effect in effects:

@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from orchestrator.cli import backtest, drivers, inspect, people, rehearse, run, stop, tell
+from orchestrator.cli import (
+    backtest,
+    consumables,
+    drivers,
+    inspect,
+    people,
+    rehearse,
+    run,
+    samples,
+    stop,
+    tell,
+)
 
 app = typer.Typer(
     name="alquimia",
@@ -21,6 +32,8 @@ stop.register(app)
 tell.register(app)
 inspect.register(app)
 people.register(app)
+samples.register(app)
+consumables.register(app)
 rehearse.register(app)
 backtest.register(app)
 app.add_typer(drivers.app, name="drivers")

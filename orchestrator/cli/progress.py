@@ -24,6 +24,7 @@ from campaigns.campaign import Campaign
 from orchestrator import standing
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.supply import low
 from orchestrator.waits import late, waits
 
 _MARKS = {"pareto": "on the front", "hull": "a new stable phase"}
@@ -54,6 +55,7 @@ class Lines:
         self._doubts: set[str] = set()
         self._status = ""
         self._waits: list[str] = []
+        self._low: set[str] = set()
 
     def __enter__(self) -> Lines:
         return self
@@ -83,6 +85,7 @@ class Lines:
                 self._doubts.add(action.id)
                 self.tell(f"DOUBT {action.id}: {action.reason}; see `alquimia doubts`")
         self._tell_waits(state)
+        self._tell_low(state)
         status = str(state.campaign)
         if status != self._status and status not in ("open", "None"):
             self.tell(f"campaign {status}: {state.reason}")
@@ -98,6 +101,13 @@ class Lines:
         if self._waits and not now:
             self.tell("goes on")
         self._waits = now
+
+    def _tell_low(self, state: LabState) -> None:
+        """Of which consumables little is left, each once until it is filled."""
+        now = low(state)
+        for name in now.keys() - self._low:
+            self.tell(f"LOW {now[name]}")
+        self._low = set(now)
 
     def _known(self, state: LabState) -> Campaign:
         """The campaign, read once from the first event; what was there before this run is not told anew."""

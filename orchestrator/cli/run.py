@@ -13,7 +13,10 @@ Arm = Annotated[
     str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")
 ]
 NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="End with code 4 when only a person can settle what is in doubt.")
+    bool,
+    typer.Option(
+        "--no-wait", help="End, rather than wait, when only a person can help: with code 4 of doubts, else 3."
+    ),
 ]
 
 
@@ -94,6 +97,7 @@ def _conduct(path: Path, arm: str | None, no_wait: bool) -> None:
     from orchestrator.cli.progress import view
     from orchestrator.opening import conduct
     from orchestrator.places import store_url
+    from orchestrator.supply import waiting
 
     with view(path) as shown:
         ended = asyncio.run(
@@ -108,5 +112,7 @@ def _conduct(path: Path, arm: str | None, no_wait: bool) -> None:
         typer.echo(f"what they cannot tell, a person settles: alquimia doubts{where}")
         raise typer.Exit(4)
     else:
+        for text in waiting(ended.state):
+            typer.echo(text)
         typer.echo(f"stopped; go on with: alquimia resume{where}")
         raise typer.Exit(3)

@@ -12,7 +12,8 @@ from orchestrator.report.spending import spending
 
 
 def tables(records: Records) -> tuple[TableOf, ...]:
-    """experiments, proposals, measurements and actions, in this order."""
+    """experiments, proposals, measurements and actions, in this order; then consumables, where the laboratory counts
+    some."""
     readings = [(e, name) for e in records.experiments for name in e.values]
     numbers = {experiment.id: experiment.number for experiment in records.experiments}
     return (
@@ -35,7 +36,44 @@ def tables(records: Records) -> tuple[TableOf, ...]:
             _actions(records, numbers),
             records.actions,
         ),
+        *_consumables(records),
     )
+
+
+def _consumables(records: Records) -> tuple[TableOf, ...]:
+    if not records.consumables:
+        return ()
+    unit = "see column unit"
+    numbers = {
+        "began": "what there was when the campaign began",
+        "filled": "what was added since; negative where less was there than the log knew",
+        "unaccounted": "used beyond what there was by the log",
+        "used": "what actions used",
+        "reserved": "what actions in hand or in doubt have reserved",
+        "on_hand": "what is left for others",
+        "low": "the mark below which it is low; missing where there is none",
+    }
+    columns = (
+        Column("consumable", "text", "", "name in the lab file", lambda c: c.name),
+        _reality(records),
+        Column("unit", "text", "", "unit of the amounts; empty for pieces", lambda c: c.unit),
+        *(
+            Column(name, "number", unit, meaning, lambda c, name=name: getattr(c, name))  # type: ignore[misc]
+            for name, meaning in numbers.items()
+        ),
+        Column(
+            "state", "text", "", "enough, low or out, as was said since it was filled last", lambda c: c.state
+        ),
+    )
+    return (TableOf("consumables", "a consumable of the laboratory", columns, records.consumables),)
+
+
+def _used(records: Records) -> tuple[Column, ...]:
+    """A column of laboratories that count consumables."""
+    if not records.consumables:
+        return ()
+    meaning = "what it took of consumables as JSON, in their units"
+    return (Column("used", "text", "", meaning, lambda a: as_json(a.used)),)
 
 
 def _experiments(records: Records) -> tuple[Column, ...]:
@@ -185,6 +223,7 @@ def _actions(records: Records, numbers: dict[str, int]) -> tuple[Column, ...]:
             "why it failed, was refused or is in doubt; may be empty",
             lambda a: a.reason,
         ),
+        *_used(records),
     )
 
 

@@ -65,11 +65,31 @@ CREATE TABLE actions (
     sample     TEXT NOT NULL,
     verb       TEXT NOT NULL,
     state      TEXT NOT NULL,
-    epoch      INTEGER NOT NULL
+    epoch      INTEGER NOT NULL,
+    moves      TEXT CHECK (moves IS NULL OR json_valid(moves))  -- from, to, via: where it carries its sample
 ) STRICT;
--- The lease and the claim: a device has one open action, and so has a sample; a doubt holds both.
-CREATE UNIQUE INDEX one_open_action_a_device ON actions (device) WHERE state IN ('intended', 'in doubt');
-CREATE UNIQUE INDEX one_open_action_a_sample ON actions (sample) WHERE state IN ('intended', 'in doubt');
+-- What an open action, one in doubt included, has to itself: its device, those that it keeps still, its samples.
+CREATE TABLE leases (
+    kind   TEXT NOT NULL CHECK (kind IN ('device', 'sample')),
+    name   TEXT NOT NULL,
+    action TEXT NOT NULL REFERENCES actions (id),
+    PRIMARY KEY (kind, name)
+) STRICT;
+
+-- Where samples are, or may be: a place for one has one, and a sample is in one place at most for sure. `home` is kept.
+CREATE TABLE samples (
+    name TEXT PRIMARY KEY,
+    home TEXT NOT NULL
+) STRICT;
+CREATE TABLE claims (
+    place  TEXT    NOT NULL,
+    sample TEXT    NOT NULL REFERENCES samples (name),
+    sure   INTEGER NOT NULL CHECK (sure IN (0, 1)),
+    single INTEGER NOT NULL CHECK (single IN (0, 1)),  -- the place is for one sample
+    PRIMARY KEY (place, sample)
+) STRICT;
+CREATE UNIQUE INDEX a_place_holds_one_sample ON claims (place) WHERE single = 1;
+CREATE UNIQUE INDEX a_sample_has_one_sure_place ON claims (sample) WHERE sure = 1;
 
 CREATE TABLE measurements (
     seq        INTEGER PRIMARY KEY,

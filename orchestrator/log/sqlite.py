@@ -84,7 +84,7 @@ class LogReader:
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
         """All rows of a projection, in the order of their keys."""
-        return self._db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+        return self._db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
 
 
 class SqliteLog(LogReader):

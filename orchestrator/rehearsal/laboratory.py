@@ -10,6 +10,7 @@ from drivers.lab import DeviceEntry, LabFile
 from drivers.sim.device import SimulatedDevice
 from drivers.sim.faults import Faults
 from orchestrator.labfile import Laboratory
+from orchestrator.rehearsal.consumption import plentiful
 
 HOST = "rehearsal"  # one process for all devices: one virtual time
 # A hang is ended by the engine's deadline, a minute or more of real time each: it is played only where it is asked for.
@@ -36,6 +37,7 @@ def rehearsal_of(laboratory: Laboratory, faults: Mapping[str, float] | None = No
         world=file.world,
         devices=devices,
         groups=file.groups,
+        consumables={name: plentiful(entry) for name, entry in file.consumables.items()},
     )
 
 

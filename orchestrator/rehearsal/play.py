@@ -14,6 +14,7 @@ from orchestrator.history import read_records
 from orchestrator.labfile import bind_lab
 from orchestrator.opening import conduct, open_campaign
 from orchestrator.records import Records
+from orchestrator.rehearsal.consumption import Consumed, consumed
 from orchestrator.rehearsal.laboratory import rehearsal_of
 
 
@@ -42,6 +43,7 @@ class Played:
     use: tuple[DeviceUse, ...]
     refused: Mapping[str, int]
     doubts: bool
+    consumables: tuple[Consumed, ...] = ()
 
 
 def play(bound: BoundCampaign, *, fault: str = "", rate: float = 0.0) -> Played:
@@ -52,7 +54,9 @@ def play(bound: BoundCampaign, *, fault: str = "", rate: float = 0.0) -> Played:
         path = Path(folder) / "log.db"
         open_campaign(path, rehearsed)
         ended = asyncio.run(conduct(path, wait_for_people=False, linger_s=1.0))
-        return summed(read_records(path), fault, rate, ended.finished, doubts=ended.doubts)
+        records = read_records(path)
+    played = summed(records, fault, rate, ended.finished, doubts=ended.doubts)
+    return replace(played, consumables=consumed(records, bound.laboratory.file))
 
 
 def plays(

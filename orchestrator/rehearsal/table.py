@@ -8,6 +8,7 @@ from drivers.sim.faults import Faults
 from orchestrator.binding import BoundCampaign
 from orchestrator.rehearsal.play import Played
 from orchestrator.report.wording import duration
+from orchestrator.stock import quantity
 
 
 def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[str]) -> Iterator[str]:
@@ -24,6 +25,7 @@ def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[st
     idle = sorted(set(bound.laboratory.devices) - {use.device for use in plain.use})
     if idle:
         yield f"never used: {', '.join(idle)}"
+    yield from _consumables(plain)
     for reason, n in plain.refused.items():
         yield f"refused by the guard, {n} times: {reason}"
     if faulty:
@@ -35,6 +37,21 @@ def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[st
             f"{each.fault:<14} {each.measured:>9} {each.failed:>7} {duration(each.duration_s):>12}  "
             f"{Faults.model_fields[each.fault].description}: {_ended(each)}"
         )
+
+
+def _consumables(played: Played) -> Iterator[str]:
+    """What the campaign uses up of what there is, and when that is not enough."""
+    if not played.consumables:
+        return
+    yield ""
+    yield f"{'consumable':<20} {'there is':>12} {'is used':>12}  enough"
+    for each in played.consumables:
+        enough = "yes" if each.low_at_s is None else f"yes, but low after {duration(each.low_at_s)}"
+        if each.out_at_s is not None:
+            enough = f"no: runs out after {duration(each.out_at_s)}, at {each.out_at}"
+        there, used = quantity(each.amount, each.unit), quantity(each.used, each.unit)
+        yield f"{each.name:<20} {there:>12} {used:>12}  {enough}"
+    yield ""
 
 
 def _ended(played: Played) -> str:

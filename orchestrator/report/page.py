@@ -19,6 +19,7 @@ from orchestrator.report import style
 from orchestrator.report.ashby import ashby_section
 from orchestrator.report.belief import belief_sections
 from orchestrator.report.bias import bias_section
+from orchestrator.report.consumables import consumables_section
 from orchestrator.report.crystals import Known, named
 from orchestrator.report.discovery import discovery
 from orchestrator.report.discovery_sections import discovery_sections
@@ -71,6 +72,7 @@ def page(
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
     goal = goal_section(shown)
     ashby = ashby_section(shown, known)
+    stock = consumables_section(shown)
     found = (
         *([goal] if goal is not None else []),
         *([ashby] if ashby is not None else []),
@@ -82,6 +84,7 @@ def page(
         *((parallel_section(shown),) if hull is None else ()),
         *loop_sections(shown),
         timeline_section(shown),
+        *([stock] if stock is not None else []),
     )
     return template.render(
         name=records.campaign.name,

@@ -275,6 +275,11 @@ def timeline_section(records: Records) -> Section:
     )
     if stretches(records):
         caption += " Shaded: a gate was shut."
+    if records.expected:
+        caption += (
+            " Thin grey bars: when an action was first expected, by the usual durations; the order is decided anew "
+            "whenever something ends."
+        )
     return Section(
         "timeline", title, "", (panel("timeline", timeline(records), caption, "actions per device"),)
     )

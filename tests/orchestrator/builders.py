@@ -20,6 +20,7 @@ from drivers.protocol import (
     ResultSpec,
 )
 from orchestrator.binding import BoundCampaign, bind_campaign
+from orchestrator.consumption import bind_consumption
 from orchestrator.events import Event, Numbering
 from orchestrator.lab import LabState, fold
 from orchestrator.labfile import Laboratory
@@ -126,7 +127,7 @@ def laboratory(
     """The bench as a bound laboratory, without drivers; `limits` by device and verb.argument."""
     lab = LabFile(
         **{"alquimia_lab": 1, "name": "bench", "clock": "virtual", **file},
-        devices={name: DeviceEntry(driver="bench") for name in bench},
+        devices={name: DeviceEntry(driver="bench", host="all") for name in bench},
     )
     devices = {
         name: BoundDevice(
@@ -134,7 +135,12 @@ def laboratory(
         )
         for name, actions in bench.items()
     }  # fmt: skip
-    return Laboratory(lab, devices, {name: (limits or {}).get(name, {}) for name in bench})
+
+    def wrong(place: tuple[str | int, ...], text: str) -> None:
+        raise AssertionError(f"{place}: {text}")
+
+    bounds = {name: (limits or {}).get(name, {}) for name in bench}
+    return Laboratory(lab, devices, bounds, consumption=bind_consumption(lab, devices, wrong))
 
 
 def bound(lab_limits: Mapping[str, Mapping[str, Bound]] | None = None, **changes: Any) -> BoundCampaign:

@@ -50,6 +50,12 @@ def intended(
     return Event(f"a{n}", "action.intended", body)
 
 
+def carried(n: int, moves: dict[str, Any], *, holds: list[str] | None = None) -> Event:
+    """An action of an arm that carries sample s{n}."""
+    made = intended(n, device="arm")
+    return Event(made.stream, made.kind, {**made.body, "step": None, "moves": moves, "holds": holds or []})
+
+
 def came(kind: str, n: int) -> Event:
     return Event(f"a{n}", f"action.{kind}", {"reason": "so", "began_s": 1.0, "ended_s": 2.0})
 

@@ -68,7 +68,7 @@ class Hands:
         self.inquired.append(action.id)
         return self.act(action)
 
-    async def pace(self, host: str, open_actions: Any) -> None:
+    async def pace(self, host: str, open_actions: Any, wakes: Any = ()) -> None:
         """There is no virtual clock behind these."""
 
     async def ping(self, host: str) -> None:

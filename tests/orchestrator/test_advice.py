@@ -14,7 +14,7 @@ from campaigns.space import Categorical, Continuous, Space, Table
 from orchestrator import rules
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.brain.client import BrainFailed
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.lab import fold
 from orchestrator.lifecycle import Campaign as CampaignState
 from orchestrator.records import MeasuredValue

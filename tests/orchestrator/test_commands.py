@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import decide
 from orchestrator.commands import Command, obey
-from orchestrator.decide import Around, Send
+from orchestrator.decision import Around, Send
 from orchestrator.errors import Refused
 from orchestrator.lifecycle import Action, Campaign, Experiment
 from tests.orchestrator.builders import Log, bound, enter, opened, propose

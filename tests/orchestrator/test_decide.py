@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from campaigns.campaign import Budget, Phase
 from campaigns.space import Space
 from orchestrator import commands, decide, guard, lifecycle, rules
-from orchestrator.decide import Around, Ask, Send
+from orchestrator.decision import Around, Ask, Effect, Send
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lifecycle import Action, Experiment
@@ -134,9 +134,9 @@ def test_the_walks_catch(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
 ONE_PHASE = (Phase(mode="explore", method="sobol", batch=4),)
 
 
-def run_out(log: Log, the_bound: Any, around: Around = Around()) -> list[Ask | Send]:
+def run_out(log: Log, the_bound: Any, around: Around = Around()) -> list[Effect]:
     """Decide until there is nothing more to say; the effects."""
-    effects: list[Ask | Send] = []
+    effects: list[Effect] = []
     while True:
         decision = decide.decide(log.state, the_bound, around)
         log.apply(*decision.events)

@@ -15,7 +15,7 @@ from drivers.protocol import Action, Attribution, Outcome, Reading
 from orchestrator.advice import question
 from orchestrator.brain.client import BrainFailed
 from orchestrator.commands import Command
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.engine import Engine
 from orchestrator.errors import Refused
 from orchestrator.events import Event

@@ -14,7 +14,8 @@ from drivers.host.spec import Bound
 from drivers.lab import DeviceEntry, LabFile
 from drivers.protocol import ActionSpec, ParameterSpec, Repeat, ResultSpec
 from orchestrator.binding import BoundCampaign, bind_campaign
-from orchestrator.decide import Around, Send, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around, Send
 from tests.orchestrator.builders import campaign, enter, laboratory, opened, propose
 
 HEAT = {

@@ -16,7 +16,8 @@ from drivers.host.spec import beyond as host_beyond
 from drivers.protocol import ActionSpec, ParameterSpec, Repeat, ResultSpec
 from orchestrator import guard
 from orchestrator.binding import BoundCampaign, BoundStep, bind_campaign
-from orchestrator.decide import Around, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around
 from orchestrator.lifecycle import Campaign as CampaignState
 from tests.orchestrator.builders import GOOD, bound, enter, laboratory, opened, propose
 

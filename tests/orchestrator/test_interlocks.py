@@ -13,7 +13,8 @@ from campaigns.units import convert
 from drivers.interlock import RuleEntry
 from orchestrator import interlocks
 from orchestrator.binding import BoundCampaign, bind_campaign
-from orchestrator.decide import Around, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around
 from orchestrator.interlocks import Comparison, InHand, Rule
 from orchestrator.labfile import Laboratory
 from orchestrator.lifecycle import Experiment

@@ -11,7 +11,7 @@ import pytest
 from campaigns.campaign import Campaign
 from orchestrator.advice import question
 from orchestrator.brain.child import answer
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.history import read_records
 from orchestrator.lab import fold
 from orchestrator.log.sqlite import LogReader

@@ -40,7 +40,7 @@ def test_what_was_appended_is_there_for_every_reader(store: SqliteLog, path: Pat
     assert events == records
     assert head == (9, 1)
     assert rows["experiments"] == [("e1", 1, "measured")]
-    assert rows["actions"] == [("a1", "e1", "rig", "s1", "spin", "succeeded", 1)]
+    assert rows["actions"] == [("a1", "e1", "rig", "s1", "spin", "succeeded", 1, None)]
     assert rows["measurements"] == [(7, "e1", "a1", "mobility", 1.5, "K", 0.1, "simulated")]
     with LogReader(path) as reader:
         assert [event.seq for event in reader.events(after=6)] == [7, 8, 9]

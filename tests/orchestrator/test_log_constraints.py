@@ -13,7 +13,17 @@ import pytest
 
 from orchestrator.events import Event
 from orchestrator.log.sqlite import SqliteLog
-from tests.orchestrator.logs import Writer, came, contents, intended, opened, proposed, recorded, story
+from tests.orchestrator.logs import (
+    Writer,
+    came,
+    carried,
+    contents,
+    intended,
+    opened,
+    proposed,
+    recorded,
+    story,
+)
 
 
 @pytest.fixture
@@ -123,10 +133,43 @@ def test_a_device_and_a_sample_have_one_open_action(store: SqliteLog, doubted: b
     writer.write(intended(2, device="rig", sample="s"))
 
 
-def test_control_without_the_index_two_hold_one_device(store: SqliteLog) -> None:
+def test_control_without_leases_two_hold_one_device(store: SqliteLog) -> None:
     Writer(store).write(opened(), proposed(1), proposed(2), intended(1))
-    store._db.execute("DROP INDEX one_open_action_a_device")
+    store._db.execute("DELETE FROM leases")
     Writer(store).write(intended(2))
+
+
+def test_a_place_holds_one_sample_and_a_sample_is_in_one_place_for_sure(store: SqliteLog) -> None:
+    writer = Writer(store)
+    entered = Event("sample/s1", "sample.entered", {"place": "rack.1", "many": False})
+    writer.write(opened(), proposed(1), proposed(2), entered)
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        Writer(store).write(Event("sample/s2", "sample.entered", {"place": "rack.1", "many": False}))
+    Writer(store).write(Event("sample/s2", "sample.entered", {"place": "rack.2", "many": False}))
+    way = {"from": "rack.1", "to": "mill", "via": "gripper"}
+    Writer(store).write(carried(1, way))
+    for place in ("rack.1", "gripper", "mill"):  # while it is carried it may be at each of them
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+            Writer(store).write(Event("sample/s2", "sample.placed", {"place": place, "many": False}))
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        store._db.execute("UPDATE claims SET sure = 1 WHERE sample = 's1'")
+    Writer(store).write(came("succeeded", 1))
+    assert {row[:3] for row in store.rows("claims") if row[1] == "s1"} == {
+        ("rack.1", "s1", 0),
+        ("mill", "s1", 1),
+    }
+    Writer(store).write(Event("sample/s2", "sample.placed", {"place": "gripper", "many": False}))
+
+
+def test_a_device_that_is_kept_still_takes_no_action(store: SqliteLog) -> None:
+    writer = Writer(store)
+    writer.write(
+        opened(), proposed(1), proposed(2), Event("sample/s1", "sample.entered", {"place": "rack.1"})
+    )
+    writer.write(carried(1, {"from": "rack.1", "to": "mill"}, holds=["mill"]))
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        Writer(store).write(intended(2, device="mill"))
+    Writer(store).write(came("succeeded", 1), intended(2, device="mill"))
 
 
 def test_a_doubt_stands_in_its_table_until_it_is_settled(store: SqliteLog) -> None:
@@ -153,7 +196,9 @@ def test_projections_rebuilt_are_the_same_to_the_byte(store: SqliteLog, path: Pa
     writer.write(
         proposed(30), intended(30), came("doubted", 30), Event("e30", "experiment.held", {}),
         Event("inbox", "command.received", command), proposed(31), intended(31, device="other"), came("refused", 31),
-        Event("e31", "experiment.failed", {"reason": "x"}),
+        Event("e31", "experiment.failed", {"reason": "x"}), proposed(32),
+        Event("sample/s32", "sample.entered", {"place": "rack.1", "many": False}),
+        carried(32, {"from": "rack.1", "to": "mill", "via": "gripper"}),
     )  # fmt: skip
     before = contents(path)
     assert all(before[2].values())

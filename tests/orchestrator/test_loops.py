@@ -18,7 +18,7 @@ from orchestrator.advice import Adviser, question
 from orchestrator.binding import BoundCampaign, bind_campaign
 from orchestrator.brain.client import BrainFailed
 from orchestrator.crystals import Crystals
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.engine import Engine
 from orchestrator.errors import Refused
 from orchestrator.hands import Fate

@@ -13,7 +13,7 @@ from campaigns.campaign import Objective
 from drivers.protocol import ActionSpec, Attribution, Outcome, Reading, Repeat, ResultSpec
 from orchestrator import decide, outcomes
 from orchestrator.binding import BoundCampaign, Gift, bind_campaign
-from orchestrator.decide import Around
+from orchestrator.decision import Around
 from orchestrator.events import Event, to_json
 from orchestrator.hands import Fate
 from orchestrator.lifecycle import Action, Experiment
@@ -151,7 +151,9 @@ def test_a_temperature_keeps_its_offset_and_its_uncertainty_does_not_get_one() -
     the_bound = bound()
     log = at_the_probe(the_bound)
     action = log.state.actions["x0001.look.1"]
-    event = outcomes._measured(action, "t", gift, Reading(value=25.0, unit="degC", sigma=0.5), the_bound)
+    event = outcomes._measured(
+        action, action.experiment, "t", gift, Reading(value=25.0, unit="degC", sigma=0.5), the_bound
+    )
     assert event.body["value"] == pytest.approx(298.15) and event.body["sigma"] == 0.5
 
 

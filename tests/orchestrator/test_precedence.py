@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from campaigns.space import Continuous, Space
-from orchestrator import decide, precedence
+from orchestrator import decide
 from orchestrator.binding import BoundCampaign, bind_campaign
-from orchestrator.decide import Around, Send
+from orchestrator.decision import Around, Send
+from orchestrator.scheduling import precedence
 from tests.orchestrator.builders import BENCH, GOOD, SPACE, campaign, enter, laboratory, opened, propose
 
 FREE_HOLD = Space(

@@ -53,6 +53,8 @@ KEYS = {
         "stopped",
         "waits",
         "late",
+        "low",
+        "consumables",
     ],
     "experiments": ["planned", "proposed", "done", "measured", "failed", "rejected", "cancelled", "open"],
     "phase": ["index", "mode", "method", "entered_after", "rule"],

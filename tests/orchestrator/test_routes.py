@@ -14,7 +14,7 @@ from campaigns.plan import Phase
 from orchestrator.advice import Adviser, question
 from orchestrator.backtest.variants import Setup, variants
 from orchestrator.brain.child import answer
-from orchestrator.decide import Ask
+from orchestrator.decision import Ask
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.export import export

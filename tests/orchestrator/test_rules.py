@@ -11,7 +11,8 @@ from campaigns.campaign import Budget, Phase, Until
 from campaigns.plan import Turn
 from orchestrator import rules
 from orchestrator.commands import Command, obey
-from orchestrator.decide import Around, Ask, decide
+from orchestrator.decide import decide
+from orchestrator.decision import Around, Ask
 from tests.orchestrator.builders import Log, bound, enter, opened, propose, run_one
 
 EXPLORE = Phase(mode="explore", method="sobol", experiments=4)

@@ -20,6 +20,7 @@ from orchestrator.hands import Fate
 from orchestrator.labfile import Laboratory
 from orchestrator.lifecycle import Campaign, Experiment, Lab
 from orchestrator.monitoring import Monitoring, Source, Suspender
+from orchestrator.scheduling import dispatch
 from orchestrator.stopping import leave_word, word_left
 from orchestrator.waits import late, waits
 from tests.orchestrator.builders import campaign, laboratory, until
@@ -363,7 +364,7 @@ async def test_nobody_looks_at_a_device_that_is_halted(rig: Make) -> None:
 async def test_an_action_that_takes_long_is_said_to_be_late_once(
     rig: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decide, "LATE_VIRTUAL_S", 0.3)
+    monkeypatch.setattr(dispatch, "LATE_VIRTUAL_S", 0.3)
     the_rig = rig()
     with pytest.raises(asyncio.CancelledError):
         async with the_rig.running() as task:
@@ -397,7 +398,7 @@ async def test_an_action_that_takes_long_is_said_to_be_late_once(
     ("clock", "lasts_s", "late_s"), [("wall", 60.0, 90.0), ("wall", 0.0, 5.0), ("virtual", 60.0, 30.0)]
 )
 def test_late_is_half_again_as_long_as_usual(clock: str, lasts_s: float, late_s: float) -> None:
-    from orchestrator.decide import Around
+    from orchestrator.decision import Around
     from tests.orchestrator.builders import BENCH, opened, propose
 
     bench = {**BENCH, "mixer": {"mix": BENCH["mixer"]["mix"].model_copy(update={"takes_s": lasts_s})}}

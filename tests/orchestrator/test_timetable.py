@@ -176,7 +176,8 @@ async def test_the_heart_beats(clock: tuple[Timetable, list[Command], list[int]]
 
 
 def test_a_phase_that_timed_out_waits_for_what_is_in_hand() -> None:
-    from orchestrator.decide import Around, decide
+    from orchestrator.decide import decide
+    from orchestrator.decision import Around
 
     the_bound = bound(plan=PLAN, budget=Budget(experiments=20))
     log = opened(the_bound)

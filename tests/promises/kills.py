@@ -124,6 +124,9 @@ class Verdict:
 class Ordeal:
     """One campaign under fire, in `directory`."""
 
+    campaign, lab = CAMPAIGN, LAB
+    once = ("mix", "spin", "heat")  # verbs that one sample sees once
+
     def __init__(self, directory: Path, *, seed: int, sabotage: str | None = None) -> None:
         self.log = directory / "run" / "log.db"
         self.tally = directory / "run" / "hosts" / "film_lab" / "world" / "tally.jsonl"
@@ -132,8 +135,8 @@ class Ordeal:
         self._dice = random.Random(seed)
         self._seen: list[str] = []  # ids of the events that were acknowledged before some kill
         self._env = os.environ | {"OMP_NUM_THREADS": "1"}
-        (directory / "campaign.yaml").write_text(CAMPAIGN)
-        (directory / "lab.yaml").write_text(LAB)
+        (directory / "campaign.yaml").write_text(self.campaign)
+        (directory / "lab.yaml").write_text(self.lab)
         if sabotage is not None:
             (directory / "sabotage").mkdir()
             (directory / "sabotage" / "sitecustomize.py").write_text(SABOTAGE[sabotage])
@@ -261,7 +264,7 @@ class Ordeal:
         verdict.lost += [f"event {event} was on disk and is gone" for event in missing]
         facts = read_facts(self.tally)
         effects = Counter(fact.action for fact in facts)
-        touching = Counter((fact.sample, fact.verb) for fact in facts if fact.verb != "measure")
+        touching = Counter((fact.sample, fact.verb) for fact in facts if fact.verb in self.once)
         verdict.experiments = sum(e.over for e in state.experiments.values())
         verdict.acts = len(facts)
         for (sample, verb), n in touching.items():

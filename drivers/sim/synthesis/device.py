@@ -9,7 +9,7 @@ from drivers.driver import Action, ActionFailed, Attribution, LabContext
 from drivers.errors import SettingsError
 from drivers.protocol import DeviceSpec
 from drivers.sim.device import SimulatedDevice
-from drivers.sim.synthesis.laboratory import RACK, Crucible, SolidState
+from drivers.sim.synthesis.laboratory import RACK, Crucible, SolidState, station
 from drivers.sim.synthesis.powder import Powder
 from drivers.sim.world import World
 
@@ -41,22 +41,23 @@ class SynthesisDevice(SimulatedDevice):
         """A random error of this action, scaled by the world's noise."""
         return self.world.chance(action, purpose).gauss(0.0, sd) * self.bench.settings.noise
 
-    def reached(self, sample: str) -> Crucible:
-        """The crucible of a sample, which must stand in the rack or here. Raises ActionFailed."""
+    def reached(self, sample: str, together: Sequence[str] = ()) -> Crucible:
+        """The crucible of a sample, which must stand in the rack or here, alone but for `together`. Raises
+        ActionFailed."""
         crucible = self.bench.crucible(sample)
-        if crucible.place not in (RACK, self.name):
+        if station(crucible.place) not in (RACK, self.name):
             raise ActionFailed(
                 Attribution.LOGISTICS,
                 f"{sample} is at {crucible.place}: it must be in the rack or at {self.name}",
             )
-        other = self.bench.holds(self.name)
-        if other is not None and other != sample:
-            raise ActionFailed(Attribution.LOGISTICS, f"{self.name} holds {other}: take it away first")
+        for name, other in self.bench.crucibles.items():
+            if name not in (sample, *together) and station(other.place) == self.name:
+                raise ActionFailed(Attribution.LOGISTICS, f"{self.name} holds {name}: take it away first")
         return crucible
 
-    def powder(self, sample: str) -> Powder:
+    def powder(self, sample: str, together: Sequence[str] = ()) -> Powder:
         """What is in the crucible. Raises ActionFailed for an empty one."""
-        powder = self.reached(sample).powder
+        powder = self.reached(sample, together).powder
         if powder is None:
             raise ActionFailed(
                 Attribution.LOGISTICS, f"the crucible of {sample} is empty: dose powders first"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from drivers.driver import Action, Gives, Quantity, Reading, Repeat, Testimony, action
+from drivers.driver import Action, Given, Gives, Quantity, Reading, Repeat, Testimony, action
 from drivers.errors import SettingsError
 from drivers.protocol import DeviceSpec
 from drivers.sim.synthesis.device import ChemistryDevice, read, with_choices
@@ -62,10 +62,10 @@ class Doser(ChemistryDevice):
         action: Action,
         precursor: str,
         mass: Annotated[float, Quantity("g", at_least=0.01, at_most=20)],
-    ) -> Mapping[str, Reading]:
+    ) -> Given:
         """Dose one precursor into the crucible. A second dose adds to the first; the powders are not mixed."""
         self.reached(sample)
-        return self.readings(action, {"dosed": await self._drop(action, {precursor: mass})})
+        return await self._drop(action, {precursor: mass})
 
     @action(Repeat.TESTABLE, takes_s=4 * TAKES_S, gives={"dosed": Gives("g", at_least=0)})
     async def dose_mixture(
@@ -74,15 +74,15 @@ class Doser(ChemistryDevice):
         action: Action,
         mixture: str,
         mass: Annotated[float, Quantity("g", at_least=0.05, at_most=20, doc="of all powders together")],
-    ) -> Mapping[str, Reading]:
+    ) -> Given:
         """Dose the powders of a mixture one after another, in its proportions. They are not mixed."""
         self.reached(sample)
         masses = mixture_masses(self.system, self.settings.mixtures[mixture], mass)
-        return self.readings(action, {"dosed": await self._drop(action, masses)})
+        return await self._drop(action, masses)
 
-    async def _drop(self, action: Action, masses: Mapping[str, float]) -> tuple[float, float | None]:
-        """Grams that the balance shows, and their standard uncertainty."""
-        total = 0.0
+    async def _drop(self, action: Action, masses: Mapping[str, float]) -> Given:
+        """What the balance shows, and what each powder has lost."""
+        used: dict[str, Reading] = {}
         for n, (formula, wanted) in enumerate(masses.items()):
             error = self.error(action, f"dose {n}", 1.0)
             grams = max(wanted + error * (RELATIVE * wanted + GRAIN_G), 0.1 * wanted)
@@ -91,9 +91,11 @@ class Doser(ChemistryDevice):
                 "moles": grams / self.system.phase(formula).mass,
             }  # fmt: skip
             await self.work(action, TAKES_S, lambda s, d=dosed: d if s >= TAKES_S else None)  # type: ignore[misc]
-            total += grams
+            used[formula] = Reading(value=grams, unit="g")
         sigma = BALANCE_G * self.bench.settings.noise
-        return max(total + self.error(action, "balance", BALANCE_G), 0.0), sigma or None
+        total = sum(one.value for one in used.values())
+        shown = max(total + self.error(action, "balance", BALANCE_G), 0.0)
+        return Given(self.readings(action, {"dosed": (shown, sigma or None)}), {}, used)
 
     @dose.testify
     async def dose_testimony(self, action: Action) -> Testimony:

@@ -14,42 +14,51 @@ COOLING_K_PER_S = 10 / 60
 CONTROL_ERROR_K = 2.0
 SAME_K = 15.0  # the log and a request within this are the same temperature
 HOTTEST_K = 1473.0
+CRUCIBLES = 8  # that it has room for
 
 
 class BoxFurnace(ChemistryDevice):
-    """Fires one crucible at a time, as the A-Lab does: slowly to 300 degC, then at 15 K/min; it is cold afterwards."""
+    """Fires crucibles together, as the A-Lab does: slowly to 300 degC, then at 15 K/min; it is cold afterwards."""
 
-    version = "1"
+    version = "2"
 
-    @action(Repeat.TESTABLE, takes_s=ramp_s(1200.0) + (1200.0 - ROOM_K) / COOLING_K_PER_S, and_s=("hold",))
+    @action(
+        Repeat.TESTABLE,
+        takes_s=ramp_s(1200.0) + (1200.0 - ROOM_K) / COOLING_K_PER_S,
+        and_s=("hold",),
+        n_samples=CRUCIBLES,
+    )
     async def heat(
         self,
-        sample: str,
+        samples: tuple[str, ...],
         action: Action,
         temperature: Annotated[float, Quantity("K", at_least=300, at_most=HOTTEST_K)],
         hold: Annotated[float, Quantity("s", at_least=0, at_most=172800)],
         atmosphere: Atmosphere = "air",
     ) -> None:
-        """Put the crucible in, heat, hold, let cool, take out. A second firing goes on from the first."""
+        """Heat the crucibles, hold, let cool. A second firing goes on from the first."""
         from drivers.sim.synthesis.kinetics import heated
 
-        powder = self.powder(sample)
+        powders = {sample: self.powder(sample, samples) for sample in samples}
         reached = temperature + self.error(action, "control", CONTROL_ERROR_K)
         hot_s = ramp_s(reached) + hold
         seconds = HANDLING_S + hot_s + max(reached - ROOM_K, 0.0) / COOLING_K_PER_S
         # The chemistry takes a tenth of a second: not on the event loop, on which somebody may press stop.
-        course = await asyncio.to_thread(heated, self.system, powder, reached, hold, atmosphere)
+        courses = {
+            sample: await asyncio.to_thread(heated, self.system, powder, reached, hold, atmosphere)
+            for sample, powder in powders.items()
+        }
 
         def fired(elapsed_s: float) -> dict[str, Any] | None:
             heating_s = elapsed_s - HANDLING_S / 2
             if heating_s <= 0:
                 return None
-            after = at_time(course, heating_s)
+            after = {sample: at_time(course, heating_s) for sample, course in courses.items()}
             # In full it is what was asked, to the last bit: a difference of sums would depend on the ramp.
             held_s = hold if heating_s >= hot_s else max(heating_s - (hot_s - hold), 0.0)
             return {
                 "what": "firing", "temperature": reached, "hold": held_s, "atmosphere": atmosphere,
-                "moles": dict(after.moles), "layer": after.layer,
+                "contents": {s: {"moles": dict(one.moles), "layer": one.layer} for s, one in after.items()},
             }  # fmt: skip
 
         await self.work(action, seconds, fired)

@@ -10,7 +10,12 @@ from drivers.sim.synthesis.powder import Powder
 from drivers.sim.tally import Fact
 from drivers.sim.world import WorldSettings
 
-RACK = "rack"
+RACK, STORE = "rack", "store"  # room for all; `rack.3`, where a laboratory counts slots, for one
+
+
+def station(place: str) -> str:
+    """The device or rack that a place belongs to: `furnace_1` of `furnace_1.3`."""
+    return place.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class SolidState:
         return self.crucibles.setdefault(sample, Crucible())
 
     def holds(self, place: str) -> str | None:
-        """The sample that stands at a place for one; the rack is for all and holds none in this sense."""
-        if place == RACK:
+        """The sample that stands at a place for one; the rack and the store are for all and hold none in this sense."""
+        if place in (RACK, STORE):
             return None
         return next((name for name, one in self.crucibles.items() if one.place == place), None)
 
@@ -81,10 +86,12 @@ class SolidState:
             case "move":
                 crucible.place = effect["to"]
             case "firing":
-                powder = _powder(crucible, "a firing")
-                crucible.powder = Powder(dict(effect["moles"]), powder.mixed, effect["layer"])
                 firing = Firing(fact.device, effect["temperature"], effect["hold"], effect["atmosphere"])
-                crucible.firings.append(firing)
+                for name, content in effect["contents"].items():
+                    fired = self.crucible(name)
+                    powder = _powder(fired, "a firing")
+                    fired.powder = Powder(dict(content["moles"]), powder.mixed, content["layer"])
+                    fired.firings.append(firing)
             case "measurement":
                 pass
             case other:

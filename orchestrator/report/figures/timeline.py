@@ -21,10 +21,15 @@ _ENDS = {
 
 
 def timeline(records: Records) -> go.Figure:
-    """One bar per action that began, on its device's row; an action without an end lasts until now."""
+    """One bar per action that began, on its device's row; an action without an end lasts until now. A thin bar below
+    says when an action was first expected, where that was foretold."""
     shown = [action for action in records.actions if action.began_s is not None]
     end_s = max((a.ended_s or a.began_s or 0.0 for a in shown), default=0.0)
     end_s = max(end_s, records.lab_elapsed_s)
+    running = records.state not in ("finished",)
+    foretold = [one for one in records.expected if running or one.began_s <= end_s]
+    if running:
+        end_s = max(end_s, max((one.ended_s for one in foretold), default=0.0))
     seconds, unit = time_scale(end_s)
     devices = list(dict.fromkeys(action.device for action in records.actions))
     rows = {device: plain(f"{device} · {_busy(shown, device, end_s)}") for device in devices}
@@ -50,6 +55,23 @@ def timeline(records: Records) -> go.Figure:
             hovertext=[
                 _told(action, by_id[action.experiment].number if action.experiment in by_id else None)
                 for action in actions
+            ],
+            hoverinfo="text",
+        )
+    if foretold:
+        figure.add_bar(
+            name="as expected",
+            orientation="h",
+            y=[rows[one.device] for one in foretold if one.device in rows],
+            base=[one.began_s / seconds for one in foretold if one.device in rows],
+            x=[(one.ended_s - one.began_s) / seconds for one in foretold if one.device in rows],
+            width=0.14,
+            offset=-0.48,
+            marker={"color": MUTED, "line": {"color": PAPER, "width": 0.5}},
+            hovertext=[
+                f"{plain(one.action)}<br>expected from {duration(one.began_s)} to {duration(one.ended_s)}"
+                for one in foretold
+                if one.device in rows
             ],
             hoverinfo="text",
         )
@@ -139,6 +161,7 @@ def _told(action: ActionRecord, number: int | None) -> str:
     lines = [
         f"<b>{plain(action.device)}.{plain(action.verb)}</b> · step {plain(action.step)}",
         f"experiment {number if number is not None else plain(action.experiment)} · {plain(action.state.lower())}",
+        *([f"together with {plain(', '.join(action.together))}"] if action.together else []),
         f"began {duration(action.began_s)}, ended {duration(action.ended_s)}",
     ]
     if action.reason:
