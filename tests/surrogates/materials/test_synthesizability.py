@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from campaigns.structure import Structure
 from surrogates.materials.descriptors import composition_descriptors, descriptors, structure_descriptors
 from surrogates.materials.positive_unlabelled import bag, null_run
-from surrogates.materials.synthesizability import Synthesizability
+from surrogates.materials.synthesizability import Synthesizability, boosted_trees
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "materials" / "mp_binary_elasticity"
 
@@ -118,6 +118,57 @@ def test_the_same_seed_gives_the_same_scores():
     assert np.array_equal(runs[0], runs[1], equal_nan=True) and not np.array_equal(
         runs[0], runs[2], equal_nan=True
     )
+
+
+class Counted(LogisticRegression):
+    """Says in a file that it was fitted."""
+
+    folder: Path
+
+    def fit(self, X, y):
+        (self.folder / str(len(list(self.folder.iterdir())))).touch()
+        return super().fit(X, y)
+
+
+def test_a_run_that_was_broken_off_goes_on(tmp_path):
+    """What is kept is not made again, what is damaged is; scores are the same, and new examples can still be asked."""
+    X, positive, _ = hidden()
+    fits, keep = tmp_path / "fits", tmp_path / "bags"
+    fits.mkdir()
+    Counted.folder = fits
+
+    def make(seed):
+        return Counted()
+
+    class Broken(Exception):
+        pass
+
+    def until(k, n):
+        if k == 3:
+            raise Broken
+
+    with pytest.raises(Broken):
+        bag(make, X, positive, bags=6, seed=1, keep=keep, progress=until)
+    assert len(list(fits.iterdir())) == len(list(keep.glob("*.npz"))) == 3
+    found = bag(make, X, positive, bags=6, seed=1, keep=keep)
+    assert len(list(fits.iterdir())) == 6
+    next(keep.glob("*.npz")).write_bytes(b"cut off")
+    again = bag(make, X, positive, bags=6, seed=1, keep=keep)
+    assert len(list(fits.iterdir())) == 7
+    plain = bag(logistic, X, positive, bags=6, seed=1)
+    for one in (found, again):
+        assert np.array_equal(one.scores, plain.scores, equal_nan=True)
+    assert np.array_equal(again.probability(X[:5]), plain.probability(X[:5]))
+    assert len(list(fits.iterdir())) == 12, "five bags of which only the scores were kept are fitted again"
+    other = bag(make, X, positive, bags=6, seed=2, keep=keep)
+    assert not np.array_equal(other.scores, plain.scores, equal_nan=True)
+
+
+def test_processes_make_no_difference():
+    X, positive, _ = hidden()
+    one, two = (bag(boosted_trees, X, positive, bags=3, seed=4, workers=n) for n in (1, 2))
+    assert np.array_equal(one.scores, two.scores, equal_nan=True)
+    assert np.array_equal(one.probability(X[:9]), two.probability(X[:9]))
 
 
 def test_what_cannot_be_learned_from_is_refused():
