@@ -66,6 +66,7 @@ def _phase(
         at_most=entry.at_most,
         until=until,
         batch=entry.batch,
+        in_flight=entry.in_flight,
         replicates=entry.replicates,
         share=tuple(entry.share or ()),
         gate=gate,

@@ -105,6 +105,7 @@ class Phase(BaseCampaignModel):
     With neither, the phase goes on until its rule holds or the budget is spent. `beta` belongs to `ucb`
     (mean + beta * sd), `level` to `straddle` (the first objective's unit); `batch` is how many candidates are
     asked for at once, `replicates` how often each is made, `share` the parameters that all of one batch have in common.
+    With `in_flight` more is asked for before all has ended, so that no more than so many experiments are in hand.
     `turns`, of 'alternate' alone, take the place of a method.
     """
 
@@ -117,6 +118,7 @@ class Phase(BaseCampaignModel):
     beta: Beta | None = None
     level: float | None = None
     trust_region: TrustRegion = "auto"
+    in_flight: int | None = Field(default=None, ge=1, le=1000)
     replicates: int = Field(default=1, ge=1, le=1000)
     share: tuple[Name, ...] = ()
     gate: Gate | None = None
@@ -184,6 +186,14 @@ class Phase(BaseCampaignModel):
                 got=f"'until' beside experiments: {self.experiments}",
                 cure="write 'at_most' in place of 'experiments'",
                 key=True,
+            )
+        if self.in_flight is not None and self.in_flight < self.batch * self.replicates:
+            yield Problem(
+                "E253",
+                ("in_flight",),
+                wanted=f"at least what is asked for at once, {self.batch * self.replicates}",
+                got=shown(self.in_flight),
+                cure="make the batch smaller",
             )
         for key in ("batch", "replicates"):
             n = getattr(self, key)

@@ -208,16 +208,16 @@ def _schedule(state: LabState, around: Around) -> Iterator[Event]:
 
 
 def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
-    in_hand = any(e.state not in RESTING for e in state.live.values())
-    spent = None if in_hand else rules.budget_used(state, campaign)
+    n_in_hand = sum(e.state not in RESTING for e in state.live.values())
+    if not rules.may_ask(state, campaign, n_in_hand):
+        return  # a doubt does not hold up the rest
+    spent = rules.budget_used(state, campaign)
     if spent is not None:
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"budget: {spent}"}))
         return
     if not state.phases:
         decision.events.append(_enter(0, state, campaign, "the plan begins"))
         return
-    if in_hand:
-        return  # a batch is asked for when the one before has ended; a doubt does not hold up the rest
     over = rules.phase_over(state, campaign)
     current = state.phases[-1]
     if over is not None and current.index + 1 == len(campaign.plan):
@@ -245,7 +245,7 @@ def _plan_beside(state: LabState, campaign: CampaignFile, decision: Decision) ->
     ended = rules.budget_overrun(state, campaign)
     if ended is None and not in_hand:
         ended = rules.budget_used(state, campaign)
-    if ended is None and not in_hand:
+    if ended is None:
         _plan(state, campaign, decision)
         if any(event.kind == "campaign.ending" for event in decision.events):
             ended = next(e.body["reason"] for e in decision.events if e.kind == "campaign.ending")

@@ -178,6 +178,19 @@ def turn(state: LabState, campaign: Campaign, index: int) -> Turn:
     return campaign.plan[index].turn(len(in_phase(state, index)))
 
 
+def may_ask(state: LabState, campaign: Campaign, n_in_hand: int) -> bool:
+    """Whether more may be asked for beside experiments in hand: where the phase keeps some in flight, there is room for
+    a whole batch of them, and neither the phase nor the budget is at its end (that is for when none is in hand)."""
+    if not n_in_hand:
+        return True
+    if not state.phases or budget_used(state, campaign) is not None:
+        return False
+    phase = campaign.plan[state.phases[-1].index]
+    if phase.in_flight is None or n_in_hand + phase.batch * phase.replicates > phase.in_flight:
+        return False
+    return phase_over(state, campaign) is None
+
+
 def room(state: LabState, campaign: Campaign) -> int:
     """How many experiments the phase may have now: a batch with its replicates, bounded by the phase, by the turn and
     by the budget."""

@@ -39,6 +39,10 @@ class _PhaseEntry(Entry):
     at_most: Count | None = None
     until: UntilEntry | None = None
     batch: Annotated[int, Field(ge=1, le=1000)] = 1
+    in_flight: Annotated[
+        int | None,
+        Field(ge=1, le=1000, description="asks again while so many are not reached by those in hand"),
+    ] = None
     replicates: Annotated[int, Field(ge=1, le=1000, description="how often each candidate is made")] = 1
     share: Annotated[
         list[Name] | None,

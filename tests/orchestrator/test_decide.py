@@ -389,3 +389,43 @@ def test_an_action_in_doubt_is_never_sent_again_by_the_machine() -> None:
         effects = run_out(log, the_bound, around)
         assert not [e for e in effects if isinstance(e, Send)]
     assert log.state.actions["x0001.mix.1"].state is Action.IN_DOUBT
+
+
+# -- how many are in hand -----------------------------------------------------------------------------------------
+def test_more_is_asked_for_before_all_has_ended_where_the_phase_keeps_some_in_flight() -> None:
+    plan = (Phase(mode="explore", method="sobol", batch=2, in_flight=4, experiments=7),)
+    the_bound = bound(plan=plan, budget=Budget(experiments=20))
+    log = opened(the_bound)
+    enter(log, 0, the_bound)
+
+    def asked() -> list[int]:
+        return [effect.n for effect in run_out(log, the_bound) if isinstance(effect, Ask)]
+
+    def end(experiment: str) -> None:
+        action = log.state.experiments[experiment].actions[-1]
+        log.say(action, "action.failed", attribution="infeasible", reason="so")
+        run_out(log, the_bound, Around(asking=True))
+
+    assert asked() == [2]
+    for _ in range(2):
+        propose(log)
+    assert asked() == [2], "two are in hand, and there is room for two"
+    for _ in range(2):
+        propose(log)
+    assert asked() == []
+    end("x0001")
+    assert asked() == [], "a batch is two"
+    end("x0002")
+    assert asked() == [2]
+    for _ in range(2):
+        propose(log)
+    end("x0003")
+    end("x0004")
+    assert asked() == [1], "the phase has seven"
+    propose(log)
+    for name in ("x0005", "x0006"):
+        end(name)
+    assert asked() == [] and log.state.campaign is CampaignState.OPEN, "it ends when what is in hand has"
+    end("x0007")
+    run_out(log, the_bound)
+    assert log.state.campaign is CampaignState.FINISHED

@@ -122,6 +122,7 @@ def test_lines_are_those_of_constant_brittleness_and_merit(tmp_path: Path) -> No
             assert value == pytest.approx(said)
             assert low - 1e-9 <= math.log10(tough) <= high + 1e-9
     assert [trace["showlegend"] for trace in lines].count(True) == 2
+    assert [trace["name"] for trace in lines].count("merit K²/H") >= 2
 
 
 def test_other_campaigns_have_no_such_section(tmp_path: Path) -> None:

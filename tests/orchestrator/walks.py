@@ -408,6 +408,7 @@ def plan_of(dice: random.Random) -> tuple[Phase, ...]:
             method="sobol",
             experiments=dice.randint(4, 6),
             batch=dice.randint(1, 4),
+            in_flight=dice.choice((None, 4, 6)),
             timeout_s=9.0,
         )
     ]
