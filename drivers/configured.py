@@ -126,6 +126,7 @@ def action_spec(
     repeat: Repeat,
     takes_s: float,
     doc: str,
+    and_s: tuple[str, ...] = (),
 ) -> ActionSpec:
     """The declaration of one verb from its settings."""
     return ActionSpec(
@@ -133,6 +134,7 @@ def action_spec(
         results={name: one.spec() for name, one in results.items()},
         repeat=repeat,
         takes_s=takes_s,
+        and_s=and_s,
         doc=doc,
     )
 

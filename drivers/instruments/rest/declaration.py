@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from drivers.configured import TAKEN, Entry, ParameterEntry, ResultEntry, action_spec
 from drivers.instruments.instrument import Instrument
 from drivers.instruments.rest.templates import names_in
-from drivers.protocol import ActionSpec, Attribution, ParameterSpec, Repeat, ResultSpec
+from drivers.protocol import ActionSpec, Attribution, Repeat
 
 OWN = ("action", "sample", "job")  # names that a template may use besides the parameters
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
@@ -24,40 +25,14 @@ Codes = Annotated[tuple[int, ...], Field(strict=False)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Parameter(Part):
-    """An argument: a number in `unit`, or another `kind`."""
-
-    kind: Literal["number", "integer", "choice", "text", "flag"] = "number"
-    unit: str = ""
-    at_least: float | None = None
-    at_most: float | None = None
-    choices: Words = ()
-    default: bool | int | float | str | None = None
-    doc: str = ""
-
-    def spec(self) -> ParameterSpec:
-        return ParameterSpec(**self.model_dump())
-
-
-class Result(Part):
+class Result(ResultEntry):
     """A number of the last reply, at a JSON pointer; `sigma`: the pointer to its standard uncertainty."""
 
     at: Pointer
-    unit: str = ""
-    at_least: float | None = None
-    at_most: float | None = None
     sigma: Pointer | None = None
-    doc: str = ""
-
-    def spec(self) -> ResultSpec:
-        return ResultSpec(unit=self.unit, at_least=self.at_least, at_most=self.at_most, doc=self.doc)
 
 
-class Job(Part):
+class Job(Entry):
     """A resource that shows how a job stands. `id`: where the first reply has its id, `{job}` in `path`; `state`: where
     the resource has its state; `done`, `failed`: the states that are ends; `reason`: where it says why it failed.
     `every_s`: between two looks; `limit_s`: a job that is not over by then is given up.
@@ -73,7 +48,7 @@ class Job(Part):
     limit_s: float = Field(default=3600.0, gt=0)
 
 
-class Ask(Part):
+class Ask(Entry):
     """How to ask what became of an action: GET `path`, `{action}` in it. `found`: where the reply has the job (of
     several: the first); `none`: the statuses that say that there is none, as an empty list or null does, too.
     """
@@ -83,7 +58,7 @@ class Ask(Part):
     none: Codes = (404,)
 
 
-class Call(Part):
+class Call(Entry):
     """A request without arguments: of halt and make_safe."""
 
     method: Method = "POST"
@@ -91,7 +66,7 @@ class Call(Part):
     body: JsonValue = None
 
 
-class Verb(Part):
+class Verb(Entry):
     """One action. `body`: JSON with `{name}` for arguments, `{action}` for its id, `{sample}` for the sample's.
     `repeatable`: a measurement that may simply be done again. `statuses`: what kind of failure an HTTP status is.
     """
@@ -100,7 +75,7 @@ class Verb(Part):
     method: Method = "POST"
     path: Path
     body: JsonValue = None
-    parameters: Mapping[str, Parameter] = Field(default_factory=dict)
+    parameters: Mapping[str, ParameterEntry] = Field(default_factory=dict)
     results: Mapping[str, Result] = Field(default_factory=dict)
     takes_s: float = Field(default=1.0, ge=0)
     and_s: Words = ()
@@ -111,7 +86,7 @@ class Verb(Part):
 
     @model_validator(mode="after")
     def _names(self) -> Verb:
-        own = set(OWN) & set(self.parameters)
+        own = {*OWN, *TAKEN} & set(self.parameters)
         if own:
             raise ValueError(f"no parameter can be called {sorted(own)[0]!r}: that name is taken")
         known = {*self.parameters, "action", "sample"}
@@ -138,14 +113,10 @@ class Verb(Part):
         return Repeat.OPAQUE if self.ask is None else Repeat.TESTABLE
 
     def spec(self) -> ActionSpec:
-        return ActionSpec(
-            parameters={name: one.spec() for name, one in self.parameters.items()},
-            results={name: one.spec() for name, one in self.results.items()},
-            repeat=self.repeat(),
-            takes_s=self.takes_s,
-            and_s=self.and_s,
-            doc=self.doc,
-        )
+        return action_spec(
+            self.parameters, self.results,
+            repeat=self.repeat(), takes_s=self.takes_s, and_s=self.and_s, doc=self.doc,
+        )  # fmt: skip
 
     def attribution(self, status: int) -> Attribution:
         return Attribution(self.statuses.get(str(status), "instrument"))

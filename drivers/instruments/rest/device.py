@@ -8,34 +8,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.declaration import Declared
-from drivers.driver import (
-    Action,
-    ActionFailed,
-    Attribution,
-    Given,
-    LabContext,
-    Reading,
-    Repeat,
-    Testimony,
-    action,
-)
-from drivers.errors import SettingsError
+from drivers.configured import ConfiguredDriver
+from drivers.driver import Action, ActionFailed, Attribution, Given, LabContext, Reading, Testimony
 from drivers.instruments.instrument import Instrument, LinkLost
 from drivers.instruments.optional import installed
 from drivers.instruments.rest.client import Answer, RestClient, refusal
 from drivers.instruments.rest.declaration import Call, Job, RestSettings, Verb, number
 from drivers.instruments.rest.templates import at, filled, path
-from drivers.protocol import Argument, DeviceSpec, Scalar, storable
+from drivers.protocol import ActionSpec, Argument, Scalar, storable
 
 ASK_S = 40.0  # how long a testimony waits for a job that still runs; a host asks for 50 s
 LONGEST = 100_000  # characters of a reply in a record
 
 
-class RestDevice(Instrument):
+class RestDevice(Instrument, ConfiguredDriver):
     """Offers the actions that its settings declare."""
-
-    version = "1"
 
     class Settings(RestSettings):
         """See `drivers.instruments.rest.declaration`."""
@@ -44,28 +31,15 @@ class RestDevice(Instrument):
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
         super().__init__(name, settings, lab)
-        declared = type(self).actions["call"]
-        self.actions: Mapping[str, Declared] = dict.fromkeys(self.spec.actions, declared)  # type: ignore[misc]
         self._client = RestClient(self.settings)
         self._halted = asyncio.Event()
 
     @classmethod
-    def describe(cls, settings: Any) -> DeviceSpec:
-        """The verbs of the settings. Raises SettingsError where a parameter's own default is not allowed."""
-        from drivers.arguments import fault
-
+    def declared(cls, settings: Any) -> Mapping[str, ActionSpec]:
         installed("httpx")
-        actions = {verb: one.spec() for verb, one in settings.actions.items()}
-        for verb, spec in actions.items():
-            for name, parameter in spec.parameters.items():
-                if parameter.kind == "choice" and not parameter.choices:
-                    raise SettingsError(f"actions.{verb}.{name}: a choice needs choices")
-                if parameter.default is not None and (complaint := fault(parameter, parameter.default)):
-                    raise SettingsError(f"actions.{verb}.{name}: its default: {complaint}")
-        return super().describe(settings).model_copy(update={"actions": actions})
+        return {verb: one.spec() for verb, one in settings.actions.items()}
 
-    @action(Repeat.OPAQUE, gives={})
-    async def call(self, action: Action, **arguments: Argument) -> Given:
+    async def carry_out(self, action: Action, **arguments: Argument) -> Given:
         """Send the request of the verb and wait for its end."""
         self._halted.clear()
         verb = self.settings.actions[action.verb]
@@ -87,7 +61,7 @@ class RestDevice(Instrument):
         readings = self._readings(verb, last)
         return Given(readings, _record(last))
 
-    async def testify(self, action: Action) -> Testimony:
+    async def ask(self, action: Action) -> Testimony:
         """Ask the device by the action's id; a job that still runs is waited for, up to 40 s."""
         values = {**self.check(action), "action": action.id, "sample": action.sample or ""}
         verb = self.settings.actions[action.verb]
