@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup dft demo test check bench promises wheel clean
+.PHONY: help setup dft demo test check bench bench-science promises wheel clean
 
 help:            ## this list
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 16
 
 setup: $(VENV)/ready  ## .venv with everything that tests and checks need
 
@@ -53,6 +53,14 @@ bench: setup     ## the benchmarks that README and docs quote; prints tables
 	$(BIN)/python benchmarks/makespan.py
 	$(BIN)/python benchmarks/stop_latency.py
 	$(BIN)/python benchmarks/isolation.py
+
+bench-science: setup  ## the figures of the science pages, at the sizes that they name; needs ../shared/data
+	$(BIN)/python benchmarks/science/bias.py
+	$(BIN)/python benchmarks/science/derived.py
+	$(BIN)/python benchmarks/science/superhard.py --crystals 1000 --labels 260 --members 3 --width 24 --epochs 30
+	$(BIN)/python benchmarks/science/elastic_labels.py
+	$(BIN)/python benchmarks/science/synthesizability.py --classifier trees
+	$(BIN)/python benchmarks/science/synthesizability.py --classifier cgcnn --bags 12
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py

@@ -410,6 +410,9 @@ def test_crystals_that_cannot_be_made_are_left_out_or_weighed(world, tmp_path, q
     strict = handle(flagged(world, tmp_path, 0.5), RidgeTrainer())
     assert all("Li" in structures[id].species for id in asked(strict))
     assert all(p["material"]["synthesizability"] == 1.0 for p in strict["proposals"])
+    by_bound = flagged(world, tmp_path, 0.5)
+    by_bound["method"]["name"] = "ucb"
+    assert all("Li" in structures[id].species for id in asked(handle(by_bound, RidgeTrainer())))
     weighed = handle(flagged(world, tmp_path, None), RidgeTrainer())
     chances = [p["material"]["synthesizability"] for p in weighed["proposals"]]
     stable = [p["material"]["probability_stable"] for p in weighed["proposals"]]
