@@ -14,7 +14,7 @@ from orchestrator.report.findings import mode_of
 from orchestrator.report.style import INK, MODES, MUTED, ORANGE, PAPER, PURPLE, SKY, axis, layout
 from orchestrator.report.wording import number, plain
 
-BRITTLENESS = (1, 3, 10, 30)  # H/K, 1/micrometre^(1/2), as GPa / (MPa m^(1/2))
+BRITTLENESS = (1.0, 3.0, 10.0, 30.0)  # H/K, 1/micrometre^(1/2), as GPa / (MPa m^(1/2))
 MERIT = (0.001, 0.01, 0.1, 1.0)  # K^2/H in mm, as (MPa m^(1/2))^2 / GPa
 FLAGS = {
     "outside the formulas' domain": ("x-thin-open", INK),
