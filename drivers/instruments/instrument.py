@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from drivers.driver import Driver
 from drivers.errors import SettingsError
-from drivers.protocol import DeviceSpec
+from drivers.protocol import ActionSpec, DeviceSpec
 
 
 class LinkLost(Exception):
@@ -14,6 +16,35 @@ class LinkLost(Exception):
 
     No `ActionFailed`: an act that ends in it is in doubt and goes by its repeat class.
     """
+
+
+class Halted(asyncio.Event):
+    """Set by a halt, cleared when the next act begins; what waits during an act waits for this, too."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for `seconds` of real time, or until a halt."""
+        try:
+            await asyncio.wait_for(self.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def bounded(
+    actions: Mapping[str, ActionSpec], at_most: Mapping[str, float], **changes: Any
+) -> dict[str, ActionSpec]:
+    """The actions with `at_most` as the bounds of the parameters of those names; `changes` to each of them."""
+    return {
+        verb: one.model_copy(
+            update={
+                "parameters": {
+                    name: p.model_copy(update={"at_most": at_most[name]}) if name in at_most else p
+                    for name, p in one.parameters.items()
+                },
+                **changes,
+            }
+        )
+        for verb, one in actions.items()
+    }
 
 
 class Instrument(Driver):

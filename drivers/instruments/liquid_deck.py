@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from drivers.configured import Entry, Name
 from drivers.errors import SettingsError
+from drivers.optional import installed
 
 DECKS = {
     "ot2": "pylabrobot.resources.opentrons:OTDeck",
@@ -46,16 +47,6 @@ class LabwareEntry(Entry):
         return self
 
 
-def installed() -> None:
-    """Raises SettingsError naming the cure where PyLabRobot is not installed."""
-    try:
-        importlib.import_module("pylabrobot.resources")
-    except ImportError as error:
-        raise SettingsError(
-            "pylabrobot is not installed in this environment: pip install 'alquimia-lab[instruments]'"
-        ) from error
-
-
 def named(what: str, path: str) -> Any:
     """The object at `module:name`. Raises SettingsError."""
     module, _, name = path.partition(":")
@@ -73,7 +64,7 @@ class Deck:
 
     def __init__(self, deck: str, layout: Mapping[str, LabwareEntry]) -> None:
         """Raises SettingsError where there is no such deck or resource, or it cannot lie where it is put."""
-        installed()
+        installed("pylabrobot", "instruments")
         self.resource = named("deck", DECKS.get(deck, deck))()
         self.layout = layout
         self.labware: dict[str, Any] = {}

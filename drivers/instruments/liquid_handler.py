@@ -27,7 +27,8 @@ from drivers.driver import (
     action,
 )
 from drivers.errors import SettingsError
-from drivers.instruments.liquid_deck import Deck, LabwareEntry, installed, named
+from drivers.instruments.liquid_deck import Deck, LabwareEntry, named
+from drivers.optional import installed
 from drivers.protocol import DeviceSpec, ParameterSpec
 
 BACKENDS = {
@@ -236,7 +237,7 @@ class LiquidHandler(Driver):
 
 def _backend(name: str) -> type[Any]:
     """The back end's class. Raises SettingsError where it is none."""
-    installed()
+    installed("pylabrobot", "instruments")
     found = named("backend", BACKENDS.get(name, name))
     base = importlib.import_module("pylabrobot.liquid_handling.backends").LiquidHandlerBackend
     if not (isinstance(found, type) and issubclass(found, base)):

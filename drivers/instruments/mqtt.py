@@ -13,7 +13,7 @@ from drivers.errors import SettingsError
 from drivers.instruments.instrument import Instrument
 from drivers.instruments.mqtt_sensor import SensorEntry
 from drivers.instruments.mqtt_stream import BrokerEntry, Sensed, SensorStream
-from drivers.instruments.optional import installed
+from drivers.optional import installed
 from drivers.protocol import Action, ActionSpec, DeviceSpec, ResultSpec
 
 __all__ = ["BrokerEntry", "Sensed", "SensorEntry", "SensorStream", "Sensors"]
@@ -75,7 +75,7 @@ class Sensors(Instrument, ConfiguredDriver):
 
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
-        installed("aiomqtt")
+        installed("aiomqtt", "instruments")
         return super().describe(settings)
 
     @property

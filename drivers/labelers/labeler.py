@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -32,6 +31,7 @@ from drivers.errors import SettingsError
 from drivers.labelers.cache import CorruptEntry, LabelCache, label_key, structure_key
 from drivers.labelers.job import Ended, Job, Method
 from drivers.labelers.station import Station
+from drivers.optional import installed as installed  # for the labelers beside this
 from drivers.protocol import DeviceSpec, ResultSpec
 
 Crystal = Annotated[Mapping[str, Any], StructureArgument("the crystal to label")]
@@ -42,16 +42,6 @@ FORCE = Gives("eV/angstrom", at_least=0, at_most=1000, doc="largest force on an 
 PRESSURE = Gives("GPa", at_least=-10000, at_most=10000, doc="minus a third of the trace of the stress")
 VOLUME = Gives("angstrom^3", at_least=0.5, at_most=10000, doc="volume per atom")
 MODULUS = Gives("GPa", at_least=0, at_most=2000)
-
-
-def installed(package: str, extra: str) -> str:
-    """The version of an installed package. Raises SettingsError naming the cure where there is none."""
-    try:
-        return version(package)
-    except PackageNotFoundError as error:
-        raise SettingsError(
-            f"{package} is not installed in this environment: pip install 'alquimia-lab[{extra}]'"
-        ) from error
 
 
 class Labeler(Driver):

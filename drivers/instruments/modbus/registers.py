@@ -25,7 +25,7 @@ READ = ("temperature", "working_setpoint", "status", "alarms", "programme", "ela
 class Registers(BaseModel):
     """Zero-based addresses of holding registers. Temperatures in the controller's unit, times in s, ramp per minute.
 
-    Read: `temperature`, `working_setpoint`, `status` (see furnace.Status), `alarms` (bits), `programme` (id of the
+    Read: `temperature`, `working_setpoint`, `status` (see controller.Status), `alarms` (bits), `programme` (id of the
     programme that runs or ran last), `elapsed` since its start, `held` (soak so far), `highest` temperature and
     `time_above` the setpoint less the band since its start, `held_mean` (mean temperature of the soak), `output` (%).
     Written: `target`, `ramp`, `hold`, `band`, `next_programme` (the id that a start gives the programme), `command`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -10,11 +9,11 @@ from typing import Any
 
 from drivers.configured import ConfiguredDriver
 from drivers.driver import Action, ActionFailed, Attribution, Given, LabContext, Reading, Testimony
-from drivers.instruments.instrument import Instrument, LinkLost
-from drivers.instruments.optional import installed
+from drivers.instruments.instrument import Halted, Instrument, LinkLost
 from drivers.instruments.rest.client import Answer, RestClient, refusal
 from drivers.instruments.rest.declaration import Call, Job, RestSettings, Verb, number
 from drivers.instruments.rest.templates import at, filled, path
+from drivers.optional import installed
 from drivers.protocol import ActionSpec, Argument, Scalar, storable
 
 ASK_S = 40.0  # how long a testimony waits for a job that still runs; a host asks for 50 s
@@ -32,11 +31,11 @@ class RestDevice(Instrument, ConfiguredDriver):
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
         super().__init__(name, settings, lab)
         self._client = RestClient(self.settings)
-        self._halted = asyncio.Event()
+        self._halted = Halted()
 
     @classmethod
     def declared(cls, settings: Any) -> Mapping[str, ActionSpec]:
-        installed("httpx")
+        installed("httpx", "instruments")
         return {verb: one.spec() for verb, one in settings.actions.items()}
 
     async def carry_out(self, action: Action, **arguments: Argument) -> Given:
@@ -133,10 +132,7 @@ class RestDevice(Instrument, ConfiguredDriver):
                 raise ActionFailed(Attribution.INSTRUMENT, f"halted while the job was {state!r}")
             if time.monotonic() >= until:
                 raise _StillRuns(repr(state))
-            try:
-                await asyncio.wait_for(self._halted.wait(), job.every_s)
-            except TimeoutError:
-                continue
+            await self._halted.sleep(job.every_s)
 
     def _state(self, job: Job, where: str, answer: Answer) -> str:
         if not 200 <= answer.status < 300:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from drivers.driver import (
     ActionFailed,
@@ -21,10 +20,11 @@ from drivers.driver import (
     action,
 )
 from drivers.errors import SettingsError
-from drivers.instruments.instrument import Instrument
-from drivers.instruments.optional import installed
-from drivers.instruments.scpi.four_point import INFINITE, LEAST, Resistance, circle, delta, rectangle
+from drivers.instruments.instrument import Halted, Instrument, bounded
+from drivers.instruments.scpi.four_point import LEAST, Resistance, delta
+from drivers.instruments.scpi.probe import Probe
 from drivers.instruments.scpi.session import ScpiSession
+from drivers.optional import installed
 from drivers.protocol import DeviceSpec
 
 OVERFLOW = 9.9e37  # SCPI's way to say that there is no number
@@ -41,37 +41,6 @@ Range = Annotated[float, Quantity("V", at_least=0, at_most=210, doc="of the volt
 RESISTANCE = Gives("ohm", at_least=0, at_most=1e12)
 SHEET = Gives("ohm", at_least=0, at_most=1e13, doc="per square")
 OFFSET = Gives("V", at_least=-10, at_most=10, doc="thermal voltage, cancelled")
-
-
-class Probe(BaseModel):
-    """Collinear probe of equal `spacing_mm` in the middle of a film: infinite, a circle, or a rectangle whose length
-    lies along the probe.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    spacing_mm: float = Field(default=1.0, gt=0)
-    film: Literal["infinite", "circle", "rectangle"] = "infinite"
-    diameter_mm: float | None = Field(default=None, gt=0)
-    length_mm: float | None = Field(default=None, gt=0)
-    width_mm: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Probe:
-        self.factor()
-        return self
-
-    def factor(self) -> float:
-        """F of R_s = F V / I. Raises ValueError where a size is missing or the probe does not fit on the film."""
-        if self.film == "circle":
-            if self.diameter_mm is None:
-                raise ValueError("a circular film needs diameter_mm")
-            return circle(self.diameter_mm, self.spacing_mm)
-        if self.film == "rectangle":
-            if self.length_mm is None or self.width_mm is None:
-                raise ValueError("a rectangular film needs length_mm and width_mm")
-            return rectangle(self.length_mm, self.width_mm, self.spacing_mm)
-        return INFINITE
 
 
 class SourceMeasureUnit(Instrument):
@@ -110,23 +79,17 @@ class SourceMeasureUnit(Instrument):
         s = self.settings
         self._visa = ScpiSession(s.resource, s.backend, timeout_s=s.timeout_s, termination=s.termination)
         self._identity = ""
-        self._halted = asyncio.Event()
+        self._halted = Halted()
 
     @classmethod
     def describe(cls, settings: Any) -> DeviceSpec:
         """As declared, current and compliance bounded by the settings."""
         back = settings.backend.partition("@")[2]
-        installed("pyvisa", *{"py": ["pyvisa-py"], "sim": ["pyvisa-sim"]}.get(back, []))
+        for package in ("pyvisa", *{"py": ["pyvisa-py"], "sim": ["pyvisa-sim"]}.get(back, [])):
+            installed(package, "instruments")
         spec = super().describe(settings)
         most = {"current": settings.largest_A, "compliance": settings.largest_V}
-        actions = {}
-        for verb, one in spec.actions.items():
-            parameters = {
-                name: p.model_copy(update={"at_most": most[name]}) if name in most else p
-                for name, p in one.parameters.items()
-            }
-            actions[verb] = one.model_copy(update={"parameters": parameters})
-        return spec.model_copy(update={"actions": actions})
+        return spec.model_copy(update={"actions": bounded(spec.actions, most)})
 
     @action(Repeat.REPEATABLE, takes_s=20, gives={"resistance": RESISTANCE, "offset": OFFSET})
     async def resistance(
@@ -232,7 +195,9 @@ class SourceMeasureUnit(Instrument):
                 sourced = current if k % 2 == 0 else -current
                 commands = [f":SOUR:CURR {sourced:.6e}"] + ([":OUTP ON"] if k == 0 else [])
                 await visa.write(*commands)
-                await self._settle(settle)
+                await self._halted.sleep(
+                    settle
+                )  # here and not in the instrument, so that a halt need not wait
                 if self._halted.is_set():
                     raise ActionFailed(Attribution.INSTRUMENT, f"halted after {k} of {readings} readings")
                 volt, ampere, status = await visa.numbers(":READ?", 3, takes_s)
@@ -252,13 +217,6 @@ class SourceMeasureUnit(Instrument):
             raise ActionFailed(
                 Attribution.INSTRUMENT, f"{self.settings.resource}: the output does not go off"
             )
-
-    async def _settle(self, seconds: float) -> None:
-        """Wait here and not in the instrument, so that a halt does not have to."""
-        try:
-            await asyncio.wait_for(self._halted.wait(), seconds)
-        except TimeoutError:
-            return
 
     def _check(self, sourced: float, volt: float, ampere: float, status: int, compliance: float) -> None:
         if self._halted.is_set():

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from drivers.instruments.optional import installed
 from drivers.instruments.simulated.furnace_plant import Furnace, PlantConstants, Programme
+from drivers.optional import installed
 
 ZERO_C = 273.15
 STATES = {"idle": 0, "ramping": 1, "soaking": 2, "complete": 3, "stopped": 4, "holding": 5}
@@ -53,7 +53,7 @@ class FurnaceController:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; the port. The furnace itself goes on from where it is."""
-        installed("pymodbus")
+        installed("pymodbus", "instruments")
         from pymodbus.server import ModbusTcpServer
         from pymodbus.simulator import DataType, SimData, SimDevice
 

@@ -17,6 +17,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from drivers.instruments.listener import Listener
+
 IDENTITY = "KEITHLEY INSTRUMENTS INC.,MODEL 2400 SIMULATED,0,A01"
 LARGEST_A, LARGEST_V = 1.05, 210.0
 IN_COMPLIANCE = 8
@@ -150,49 +152,24 @@ def _short(header: str) -> str:
     return ":".join(words) + ("?" if query else "")
 
 
-class SourceMeterServer:
+class SourceMeterServer(Listener):
     """Serves one instrument to one client after another."""
 
     def __init__(self, meter: SourceMeter) -> None:
+        super().__init__()
         self.meter = meter
-        self._server: asyncio.Server | None = None
-        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; the port."""
-        self._server = await asyncio.start_server(self._client, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Stop listening and drop every client."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-            for writer in list(self._clients.values()):
-                writer.close()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-            await server.wait_closed()
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        me = asyncio.current_task()
-        assert me is not None
-        self._clients[me] = writer
-        try:
-            while line := await reader.readline():
-                message = line.decode("ascii", errors="replace").strip()
-                began = time.monotonic()
-                answer = self.meter.obey(message)
-                if answer is not None:
-                    if _short(message) == "READ?":
-                        left = self.meter.integration_s() - (time.monotonic() - began)
-                        await asyncio.sleep(max(0.0, left))
-                    writer.write(answer.encode() + b"\n")
-                    await writer.drain()
-        except ConnectionError:
-            return
-        finally:
-            self._clients.pop(me, None)
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            message = line.decode("ascii", errors="replace").strip()
+            began = time.monotonic()
+            answer = self.meter.obey(message)
+            if answer is not None:
+                if _short(message) == "READ?":
+                    left = self.meter.integration_s() - (time.monotonic() - began)
+                    await asyncio.sleep(max(0.0, left))
+                writer.write(answer.encode() + b"\n")
+                await writer.drain()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

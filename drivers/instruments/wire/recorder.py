@@ -7,6 +7,7 @@ import contextlib
 import time
 from pathlib import Path
 
+from drivers.instruments.listener import Listener
 from drivers.instruments.wire.capture import BY_DEVICE, CaptureWriter, Entry, What
 from drivers.instruments.wire.dialects import DIALECTS, LARGEST
 
@@ -14,10 +15,11 @@ CHUNK = 65536
 CONNECT_S = 5.0
 
 
-class Recorder:
+class Recorder(Listener):
     """Listens for the driver, connects to the device anew for every connection, writes to `path`, which is new."""
 
     def __init__(self, path: Path, host: str, port: int, dialect: str = "bytes") -> None:
+        super().__init__()
         if dialect not in DIALECTS:
             raise ValueError(f"no dialect is called {dialect!r}; there are {', '.join(DIALECTS)}")
         self._device = (host, port)
@@ -25,32 +27,18 @@ class Recorder:
         self._writer = CaptureWriter(path, dialect, f"{host}:{port}")
         self._began = time.monotonic()
         self._n_connections = 0
-        self._server: asyncio.Server | None = None
-        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; the port."""
-        self._server = await asyncio.start_server(self._connection, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
+    async def stop(self, leave_s: float = 0.0) -> bool:
         """Break every connection off and close the file."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        for writer in list(self._serving.values()):
-            writer.close()  # its connection then ends by itself
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        self._writer.close()
+        stopped = await super().stop(leave_s)
+        if stopped:
+            self._writer.close()
+        return stopped
 
     def _add(self, connection: int, what: What, data: bytes = b"", note: str = "") -> None:
         self._writer.add(Entry(connection, time.monotonic() - self._began, what, data, note))
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        me = asyncio.current_task()
-        assert me is not None
-        self._serving[me] = writer
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._n_connections += 1
         number, note = self._n_connections, "by the driver"
         self._add(number, "opened")
@@ -59,8 +47,6 @@ class Recorder:
                 from_device, to_device = await asyncio.open_connection(*self._device)
         except (OSError, TimeoutError) as error:
             self._add(number, "closed", note=f"{BY_DEVICE}: no connection: {error}")
-            writer.close()
-            self._serving.pop(me, None)
             return
         ways = [
             asyncio.create_task(self._pass_on(number, "to device", reader, to_device)),
@@ -74,10 +60,8 @@ class Recorder:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, to_device):
-                end.close()
+            to_device.close()
             self._add(number, "closed", note=note)
-            self._serving.pop(me, None)
 
     async def _pass_on(
         self, number: int, what: What, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from drivers.instruments.listener import Listener
 from drivers.instruments.wire.capture import BY_DEVICE, Capture, Entry
 from drivers.instruments.wire.dialects import DIALECTS
 
@@ -39,51 +40,35 @@ class Difference:
         )
 
 
-class Replayer:
+class Replayer(Listener):
     """Serves a capture. `differences` says what was not as recorded; `finished` is set at the first of them, or when
     all that was recorded has been used.
     """
 
     def __init__(self, capture: Capture) -> None:
+        super().__init__()
         self._dialect = DIALECTS[capture.dialect]
         self._scripts = capture.connections()
         self._n_opened = 0
         self._n_ended = 0
-        self._server: asyncio.Server | None = None
-        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.differences: list[Difference] = []
         self.finished = asyncio.Event()
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; the port."""
-        self._server = await asyncio.start_server(self._connection, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Break every connection off; connections that nobody opened are differences, too."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        if self._serving:
-            await asyncio.wait(
-                list(self._serving), timeout=LEAVE_S
-            )  # what the drivers sent last is still compared
-        for writer in list(self._serving.values()):
-            writer.close()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+    async def stop(self, leave_s: float = LEAVE_S) -> bool:
+        """Break every connection off; what the drivers sent last is still compared, and connections that nobody opened
+        are differences, too."""
+        if not await super().stop(leave_s):
+            return False
         for number in range(self._n_opened, len(self._scripts)):
             line = self._scripts[number][0].line
             self._differs(Difference(number + 1, 0, line, 0, b"", b"", "it was never opened"))
+        return True
 
     def _differs(self, difference: Difference) -> None:
         self.differences.append(difference)
         self.finished.set()
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        me = asyncio.current_task()
-        assert me is not None
-        self._serving[me] = writer
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._n_opened += 1
         number = self._n_opened
         try:
@@ -93,11 +78,7 @@ class Replayer:
             difference = await self._played(number, self._scripts[number - 1], reader, writer)
             if difference is not None:
                 self._differs(difference)
-        except ConnectionError:
-            return
         finally:
-            writer.close()
-            self._serving.pop(me, None)
             self._n_ended += 1
             if self._n_ended >= len(self._scripts):
                 self.finished.set()
