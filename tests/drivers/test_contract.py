@@ -36,6 +36,7 @@ CASES = (
     Case("replay"),
     Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
     Case("labeler.emt"),
+    Case("labeler.unsure", settings={"expensive": "labeler.emt", "elements": ["Cu", "Au"]}),
     Case("sim.colour_mixer"),
     Case("sim.stand_in", settings={"driver": "sim.colour_mixer"}),
 )

@@ -21,13 +21,16 @@ from drivers.labelers.workers.errors import Broken, NotConverged, NotReached, No
 from drivers.protocol import Attribution
 
 Verb = Callable[[Atoms, Mapping[str, Any], Progress], Label]
+MODULES = {
+    "relax": "relaxation", "equation_of_state": "equation_of_state", "elastic": "elasticity", "thermal": "thermal",
+}  # fmt: skip
 
 
 def _verb(name: str) -> Verb:
     """The function of a verb; what it needs is imported when it is asked for."""
     if name == "energy":
         return energy
-    module = {"relax": "relaxation", "elastic": "elasticity"}.get(name, name)
+    module = MODULES[name]
     verb: Verb = getattr(importlib.import_module(f"drivers.labelers.workers.{module}"), name)
     return verb
 
