@@ -194,3 +194,19 @@ def test_flags_that_are_none_are_refused(tmp_path: Path) -> None:
         handle(question)
     with pytest.raises(ValueError, match="icsd: wanted five positive"):
         handle(asked(tmp_path, materials={"synthesizability": choice}))
+
+
+def test_films_are_made_of_crystals_that_can_be_made(tmp_path: Path, quick_trees: None) -> None:
+    """Material and process together: the chance of the material weighs every acquisition."""
+    choice = SynthesizabilityChoice(flag="icsd", at_least=0.5, bags=4)
+    surrogate = SurrogateChoice(materials=MaterialsChoice(synthesizability=choice))
+    question = request(tmp_path, seeds=0, n=6, aim={"surrogate": surrogate})
+    rows = [Row(id, POOL[id], {"icsd": float("O" in id)}, "made up") for id in IDS]
+    made = write_pool(rows, tmp_path / "oxides")
+    question["materials"]["pool"] = str(made.path)
+    question["aim"]["space"]["parameters"][1]["digest"] = made.digest
+    reply = handle(question)
+    likely = [proposal["material"]["synthesizability"] for proposal in reply["proposals"]]
+    chances = [proposal["material"]["chance"] for proposal in reply["proposals"]]
+    assert likely == [1.0] * 6 and chances == pytest.approx(likely)
+    assert any("O" not in id for id in ids(handle(request(tmp_path, seeds=0, n=6))))
