@@ -94,26 +94,27 @@ def _line(
     dash: str,
     group: str,
 ) -> None:
-    """log K = slope log H + offset as far as it lies within the axes, its value at one end; nothing where it does
+    """log K = slope log H + offset as far as it lies within the axes, its value beside it; nothing where it does
     not."""
     left = max(x[0], (y[0] - offset) / slope)
     right = min(x[1], (y[1] - offset) / slope)
     if right - left < 0.05 * (x[1] - x[0]):
         return
     known = any(trace.legendgroup == group for trace in figure.data)
-    ends = [(10**at, 10 ** (slope * at + offset)) for at in (left, right)]
+    middle = left + (0.85 if dash == "solid" else 0.03) * (right - left)
+    ends = [(10**at, 10 ** (slope * at + offset)) for at in (left, middle, right)]
     figure.add_scatter(
         x=[end[0] for end in ends],
         y=[end[1] for end in ends],
         mode="lines+text",
-        text=["", value] if dash == "solid" else [value, ""],
+        text=["", value, ""],
         textposition="top left" if dash == "solid" else "top right",
         textfont={"size": 10, "color": MUTED},
         line={"color": MUTED, "width": 1.5 if dash == "dot" else 0.8, "dash": dash},
         name=group,
         legendgroup=group,
         showlegend=not known,
-        hovertext=[plain(f"{what} = {value}")] * 2,
+        hovertext=[plain(f"{what} = {value}")] * 3,
         hoverinfo="text",
     )
 
