@@ -53,6 +53,9 @@ bench: setup     ## the benchmarks that README and docs quote; prints tables
 	$(BIN)/python benchmarks/makespan.py
 	$(BIN)/python benchmarks/stop_latency.py
 	$(BIN)/python benchmarks/isolation.py
+	$(BIN)/python benchmarks/ada.py
+	$(BIN)/python benchmarks/soak.py --minutes 3
+	$(BIN)/python benchmarks/contract.py
 
 bench-science: setup  ## the figures of the science pages, at the sizes that they name; needs ../shared/data
 	$(BIN)/python benchmarks/science/bias.py
@@ -64,6 +67,8 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py
+	$(BIN)/python benchmarks/out_of_limits.py
+	$(BIN)/python benchmarks/host_kills.py
 
 wheel: setup     ## build the wheel, install it in an empty environment, run the demo from outside the tree
 	benchmarks/wheel.sh

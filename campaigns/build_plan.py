@@ -67,6 +67,7 @@ def _phase(
         until=until,
         batch=entry.batch,
         in_flight=entry.in_flight,
+        approve=entry.approve,
         replicates=entry.replicates,
         share=tuple(entry.share or ()),
         gate=gate,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from campaigns.errors import Problem, did_you_mean, shown
 from campaigns.objective import Goal, Objective
-from campaigns.plan import HULL_METHODS, PARETO_METHODS, ROUTE_METHODS, Phase
+from campaigns.plan import HULL_METHODS, PARETO_METHODS, PERSON, ROUTE_METHODS, Phase
 
 ALONE: tuple[Goal, ...] = ("single", "hull")  # goals of one objective
 _ADVICE = "add 'goal: pareto', 'goal: desirability' or 'goal: hierarchy'"
@@ -132,6 +132,8 @@ def plan_goal_problems(phases: Mapping[int, Phase], goal: Goal) -> Iterator[Prob
 
 
 def _method_problems(path: tuple[str | int, ...], method: str, goal: Goal) -> Iterator[Problem]:
+    if method == PERSON:  # knows what is sought
+        return
     hull = method == "probability"  # of being stable
     if hull != (goal == "hull") and (hull or method not in HULL_METHODS):
         wanted = f"a method that seeks stable crystals: {', '.join(HULL_METHODS)}"

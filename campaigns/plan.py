@@ -27,9 +27,10 @@ __all__ = [
 
 TurnMode = Literal["explore", "learn", "optimise"]
 Mode = Literal[TurnMode, "alternate"]
+PERSON = "person"  # whoever says `alquimia propose`
 # The only list of methods: the language, its JSON Schema and the planner all read it.
 METHODS: dict[TurnMode, tuple[str, ...]] = {
-    "explore": ("sobol", "random"),
+    "explore": ("sobol", "random", PERSON),
     "learn": (
         "variance",
         "integrated_variance",
@@ -38,6 +39,7 @@ METHODS: dict[TurnMode, tuple[str, ...]] = {
         "phase_boundary",
         "novelty",
         "model_change",
+        PERSON,
     ),
     "optimise": (
         "ucb",
@@ -49,6 +51,7 @@ METHODS: dict[TurnMode, tuple[str, ...]] = {
         "knowledge_gradient",
         "probability",
         "pairwise_reactions",
+        PERSON,
     ),
 }
 # Those that seek a set of trade-offs; all others of 'optimise' seek one best value.
@@ -105,6 +108,7 @@ class Phase(BaseCampaignModel):
     With neither, the phase goes on until its rule holds or the budget is spent. `beta` belongs to `ucb`
     (mean + beta * sd), `level` to `straddle` (the first objective's unit); `batch` is how many candidates are
     asked for at once, `replicates` how often each is made, `share` the parameters that all of one batch have in common.
+    `approve`: what is proposed waits until a person has approved it.
     With `in_flight` more is asked for before all has ended, so that no more than so many experiments are in hand.
     `turns`, of 'alternate' alone, take the place of a method.
     """
@@ -120,6 +124,7 @@ class Phase(BaseCampaignModel):
     trust_region: TrustRegion = "auto"
     in_flight: int | None = Field(default=None, ge=1, le=1000)
     replicates: int = Field(default=1, ge=1, le=1000)
+    approve: Literal["person"] | None = None
     share: tuple[Name, ...] = ()
     gate: Gate | None = None
     turns: tuple[Turn, ...] = ()
@@ -270,7 +275,7 @@ def plan_problems(phases: Mapping[int, Phase], *, n: int, budget: int | None) ->
             cure="add {explore: sobol, experiments: 8}",
         )
     first = phases.get(0)
-    if first is not None and first.mode != "explore" and first.method not in ROUTE_METHODS:
+    if first is not None and first.mode != "explore" and first.method not in (*ROUTE_METHODS, PERSON):
         yield Problem(
             "E252",
             ("plan", 0),

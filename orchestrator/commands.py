@@ -13,12 +13,25 @@ from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import ActionState, LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment, Lab
+from orchestrator.proposing import judged, proposed
 from orchestrator.samples import GONE
 from orchestrator.scheduling.layout import place_of, positions
 
 LAB = "lab"
 Kind = Literal[
-    "pause", "continue", "abort", "settle", "timer", "stop", "release", "device", "sample", "refill"
+    "pause",
+    "continue",
+    "abort",
+    "settle",
+    "timer",
+    "stop",
+    "release",
+    "device",
+    "sample",
+    "propose",
+    "approve",
+    "reject",
+    "refill",
 ]
 # What each kind needs to be told, as text.
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +40,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "release": ("note",),
     "device": ("device", "to", "note"),
     "sample": ("sample", "to", "note"),
+    "propose": ("note",),
+    "approve": ("experiments", "note"),
+    "reject": ("experiments", "note"),
     "refill": ("consumable", "amount", "note"),
 }
 
@@ -250,6 +266,18 @@ def _refill(state: LabState, command: Command) -> list[Event]:
     ]
 
 
+def _propose(state: LabState, command: Command) -> list[Event]:
+    """A candidate of a person's own; every argument but the note is the value of a parameter."""
+    said = {name: str(text) for name, text in command.arguments.items() if name != "note"}
+    return proposed(state, said, command.by, command.arguments["note"], command.key)
+
+
+def _judge(state: LabState, command: Command) -> list[Event]:
+    names, note = command.arguments["experiments"], command.arguments["note"]
+    approved = command.kind == "approve"
+    return judged(state, names, approved=approved, by=command.by, note=note, cause=command.key)
+
+
 def _timer(state: LabState, command: Command) -> list[Event]:
     """Its arrival is all there is to know: the rules look for the key."""
     return []
@@ -269,5 +297,8 @@ _CONSEQUENCES = {
     "release": _release,
     "device": _device,
     "sample": _sample,
+    "propose": _propose,
+    "approve": _judge,
+    "reject": _judge,
     "refill": _refill,
 }

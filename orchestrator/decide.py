@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
-from orchestrator import guard, rules, supply
+from orchestrator import guard, proposing, rules, supply
 from orchestrator.binding import BoundCampaign
 from orchestrator.decision import Around, Ask, Decision
 from orchestrator.events import Event
@@ -69,6 +69,10 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
         match experiment.state:
             case Experiment.PROPOSED if ending:
                 yield _cancelled(experiment, state.reason)
+            case Experiment.PROPOSED if proposing.needs_approval(
+                experiment, bound.of(experiment.loop).campaign
+            ):
+                continue
             case Experiment.PROPOSED:
                 yield _admit(experiment, bound.of(experiment.loop))
             case Experiment.QUEUED | Experiment.PAUSED if ending and experiment.started_at is None:
@@ -224,7 +228,7 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"plan: {over}"}))
     elif over is not None:
         decision.events.append(_enter(current.index + 1, state, campaign, over))
-    else:
+    elif not proposing.waits_for_a_proposal(state, campaign):
         n = rules.room(state, campaign)
         ask = Ask(
             current.index,

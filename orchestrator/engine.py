@@ -34,6 +34,7 @@ from orchestrator.lifecycle import Campaign, Experiment, Lab
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.monitoring import Source
 from orchestrator.outcomes import learn
+from orchestrator.proposing import needs_approval, waits_for_a_proposal
 from orchestrator.records import EventRecord
 from orchestrator.scheduling.forecast import SHORTEST_S, Forecast, departed, event_of
 from orchestrator.scheduling.precedence import remaining_s
@@ -194,7 +195,9 @@ class Engine:
             return (
                 "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
             )
-        return f"consumables wait for a person: {'; '.join(supply.waiting(self.state))}"
+        if short := supply.waiting(self.state):
+            return f"consumables wait for a person: {'; '.join(short)}"
+        return "a person is waited for, to propose or to approve"
 
     def _blocked(self) -> bool:
         """Nothing can go on before a person has settled a doubt, released the laboratory or filled a consumable: hosts
@@ -202,9 +205,18 @@ class Engine:
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
         waits = bool(self.state.doubts or self.state.lost) or self.state.lab is Lab.STOPPED
-        return (waits or supply.stalled(self.state)) and not (
+        return (waits or supply.stalled(self.state) or self._waits_for_people()) and not (
             self._asking or self._acting or self._resting or self._wakes or not self._inbox.empty()
         )
+
+    def _waits_for_people(self) -> bool:
+        """Whether nothing goes on before a person has proposed or approved."""
+        live = self.state.live.values()
+        campaign = self.bound.campaign
+        if any(one.state is not Experiment.PROPOSED for one in live):
+            return False
+        turn = self.state.campaign is Campaign.OPEN and waits_for_a_proposal(self.state.of(""), campaign)
+        return turn or any(needs_approval(one, self.bound.of(one.loop).campaign) for one in live)
 
     async def _begin(self) -> None:
         """A new epoch; every host fenced; every open intent inquired after; only then anything new."""

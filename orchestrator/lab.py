@@ -87,6 +87,7 @@ class ExperimentState:
     needs: list[Mapping[str, float]] = field(
         default_factory=list
     )  # step -> consumable -> amount; empty: nothing
+    approved: bool = False  # by a person, where that is wanted
     asked: str = ""  # what a person asked for it that is still to come: pause, abort
     asked_why: str = ""
 
@@ -321,6 +322,8 @@ def _experiment(state: LabState, event: EventRecord) -> None:
     if event.kind == "experiment.asked":
         known.asked, known.asked_why = {"continue": ""}.get(body["what"], body["what"]), body["reason"]
         return
+    if event.kind == "experiment.approved":
+        known.approved = True
     if event.kind in ("experiment.paused", "experiment.continued"):
         known.asked = ""
     if event.kind == "experiment.started":

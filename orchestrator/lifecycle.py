@@ -75,6 +75,7 @@ E, A, C = Experiment, Action, Campaign
 
 EXPERIMENT: Table = {
     (None, "experiment.proposed"): E.PROPOSED,
+    (E.PROPOSED, "experiment.approved"): E.PROPOSED,
     (E.PROPOSED, "experiment.queued"): E.QUEUED,
     (E.PROPOSED, "experiment.rejected"): E.REJECTED,
     (E.PROPOSED, "experiment.cancelled"): E.CANCELLED,

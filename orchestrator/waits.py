@@ -10,13 +10,20 @@ from orchestrator.interlocks import forbidden
 from orchestrator.lab import ExperimentState, LabState
 from orchestrator.lifecycle import Experiment, Lab
 from orchestrator.monitoring import unbound_rules
+from orchestrator.proposing import needs_approval, waits_for_a_proposal
 from orchestrator.samples import CARRIED_IN_VAIN
 from orchestrator.supply import waiting
 
 
 def waits(state: LabState, campaign: Campaign) -> list[str]:
     """Everything that keeps actions from beginning and that the log knows of; empty where nothing does."""
-    return [*_standstill(state), *_lost(state), *_ruled(state, campaign), *waiting(state)]
+    return [
+        *_standstill(state),
+        *_people(state, campaign),
+        *_lost(state),
+        *_ruled(state, campaign),
+        *waiting(state),
+    ]
 
 
 def late(state: LabState) -> list[str]:
@@ -39,6 +46,23 @@ def _standstill(state: LabState) -> Iterator[str]:
     paused = [e.id for e in state.live.values() if e.state is Experiment.PAUSED]
     if paused:
         yield f"paused: {', '.join(paused)}; `alquimia continue --experiment ID` lets one go on"
+
+
+def _people(state: LabState, campaign: Campaign) -> Iterator[str]:
+    """What people are waited for: candidates, and their approval."""
+    if state.campaign == "open" and waits_for_a_proposal(state.of(""), campaign) and not _in_hand(state):
+        names = " ".join(
+            f"{p.name}=…" for p in campaign.space.parameters if p.kind not in ("fixed", "context")
+        )
+        yield f"a person is to propose the next experiment: `alquimia propose {names}`"
+    loops = {loop.name: loop.of(campaign) for loop in campaign.loops}
+    asked = [e.id for e in state.live.values() if needs_approval(e, loops.get(e.loop, campaign))]
+    if asked:
+        yield f"approval is waited for: `alquimia approve {' '.join(asked)}` or `alquimia reject …`"
+
+
+def _in_hand(state: LabState) -> bool:
+    return any(not one.loop and one.state is not Experiment.PAUSED for one in state.live.values())
 
 
 def _lost(state: LabState) -> Iterator[str]:

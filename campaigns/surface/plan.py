@@ -44,6 +44,9 @@ class _PhaseEntry(Entry):
         Field(ge=1, le=1000, description="asks again while so many are not reached by those in hand"),
     ] = None
     replicates: Annotated[int, Field(ge=1, le=1000, description="how often each candidate is made")] = 1
+    approve: Annotated[
+        Literal["person"] | None, Field(description="what is proposed waits for 'alquimia approve'")
+    ] = None
     share: Annotated[
         list[Name] | None,
         Field(min_length=1, description="parameters that all candidates of one batch have in common"),

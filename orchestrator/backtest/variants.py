@@ -10,7 +10,7 @@ from typing import Any
 
 from campaigns.errors import did_you_mean, shown
 from campaigns.load import load_with_document
-from campaigns.plan import METHODS
+from campaigns.plan import METHODS, PERSON
 from orchestrator.backtest.peers import PEERS, require
 from orchestrator.binding import BoundCampaign
 from orchestrator.errors import Refused
@@ -41,6 +41,13 @@ class Setup:
                 "E523",
                 "'pairwise_reactions' learns from the phases of each experiment, which no table of results has",
                 cure="compare runs, or set another method: --set 'plan=[{explore: random}]'",
+            )
+        phases = bound.campaign.plan
+        if any(PERSON in (phase.method, *(turn.method for turn in phase.turns)) for phase in phases):
+            raise Refused(
+                "E523",
+                "a person who proposes cannot be asked again and again",
+                cure="set another method: --set 'plan=[{explore: random}]'",
             )
         return bound
 

@@ -12,6 +12,7 @@ from orchestrator.cli import (
     drivers,
     inspect,
     people,
+    proposing,
     rehearse,
     run,
     samples,
@@ -32,6 +33,7 @@ stop.register(app)
 tell.register(app)
 inspect.register(app)
 people.register(app)
+proposing.register(app)
 samples.register(app)
 consumables.register(app)
 rehearse.register(app)

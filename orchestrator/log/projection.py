@@ -40,7 +40,7 @@ def rebuild(db: sqlite3.Connection, events: list[EventRecord]) -> None:
 
 def _experiment(db: sqlite3.Connection, event: EventRecord) -> None:
     state = event.kind.partition(".")[2]
-    if state == "asked":
+    if state in ("asked", "approved"):
         return
     if state == "proposed":
         db.execute("INSERT INTO experiments VALUES (?, ?, 'proposed')", (event.stream, event.body["number"]))

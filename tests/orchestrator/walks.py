@@ -156,6 +156,8 @@ class Walk:
             self._command("timer", key=f"quiet-ends@{next(self._keys)}")
         elif state.campaign is CampaignState.PAUSED:
             self._command("continue")
+        elif asked := [e.id for e in state.live.values() if self._waits(e)]:
+            self._command(self.dice.choice(("approve", "approve", "reject")), experiments=asked[0], note="")
         elif state.doubts:
             self._settle(self.dice.choice(state.doubts).id)
         elif paused := [e.id for e in state.live.values() if e.state is Experiment.PAUSED]:
@@ -163,6 +165,12 @@ class Walk:
         else:
             told = {e.id: (str(e.state), e.actions) for e in state.live.values()}
             raise Stuck(f"campaign {state.campaign} ({state.reason}), live {told}")
+
+    def _waits(self, experiment: ExperimentState) -> bool:
+        phase = self.bound.campaign.plan[experiment.proposal["phase"]]
+        return (
+            experiment.state is Experiment.PROPOSED and phase.approve is not None and not experiment.approved
+        )
 
     def _mischief(self) -> bool:
         """Something that nobody wished for. False where it could not happen now."""
@@ -342,6 +350,10 @@ def check(event: Event, state: LabState, bound_campaign: BoundCampaign, *, may_b
         assert may_begin, "begun before the start or in quiet hours"
         assert state.campaign is CampaignState.OPEN, f"begun while {state.campaign}"
         assert not _overrun(state, campaign_of.budget), "begun beyond the budget"
+    if event.kind == "experiment.queued" and state.experiments[event.stream].state is Experiment.PROPOSED:
+        known = state.experiments[event.stream]
+        approve = campaign_of.plan[known.proposal["phase"]].approve
+        assert approve is None or known.approved, "queued without the approval that its phase wants"
     if event.kind == "experiment.proposed":
         asked = [e for e in state.experiments.values() if e.state is not Experiment.REJECTED]
         assert len(asked) < campaign_of.budget.experiments, "more experiments than the budget has"
@@ -409,6 +421,7 @@ def plan_of(dice: random.Random) -> tuple[Phase, ...]:
             experiments=dice.randint(4, 6),
             batch=dice.randint(1, 4),
             in_flight=dice.choice((None, 4, 6)),
+            approve=dice.choice((None, None, "person")),
             timeout_s=9.0,
         )
     ]

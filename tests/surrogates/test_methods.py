@@ -14,7 +14,7 @@ from campaigns.fidelity import Fidelity
 from campaigns.history import History
 from campaigns.objective import Objective
 from campaigns.outcome_constraint import OutcomeConstraint
-from campaigns.plan import METHODS, PARETO_METHODS, ROUTE_METHODS
+from campaigns.plan import METHODS, PARETO_METHODS, PERSON, ROUTE_METHODS
 from campaigns.space import Categorical, Continuous, Integer, Space, Table, Value
 from campaigns.surrogate_choice import SurrogateChoice
 from surrogates import pool as pool_search
@@ -47,7 +47,7 @@ SINGLE = [
     for name in names
     if name
     # Of being on the convex hull: surrogates.materials.discovery; of routes: surrogates.synthesis.
-    not in (*PARETO_METHODS, *ROUTE_METHODS, "probability")
+    not in (*PARETO_METHODS, *ROUTE_METHODS, "probability", PERSON)
 ]
 PARETO = [Method("optimise", name) for name in PARETO_METHODS] + [Method("learn", "integrated_variance")]
 ASKED: dict[str, tuple[tuple[Objective, ...], dict[str, Any], Method]] = {
