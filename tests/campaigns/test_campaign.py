@@ -59,6 +59,7 @@ def test_the_library_is_complete() -> None:
         "solid_state_routes",
         "superhard",
         "superhard_makeable",
+        "thermal_funnel",
         "thin_film",
         "thin_film_careful",
         "thin_film_tradeoff",
