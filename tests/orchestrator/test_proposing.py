@@ -17,7 +17,7 @@ from orchestrator.lifecycle import Campaign as CampaignState
 from orchestrator.lifecycle import Experiment
 from orchestrator.waits import waits
 from tests.orchestrator.builders import Log, bound, enter, opened, propose
-from tests.orchestrator.laboratory import CAMPAIGN, STOPPED, FINISHED, Bench
+from tests.orchestrator.laboratory import CAMPAIGN, FINISHED, STOPPED, Bench
 
 GOOD = {"fraction": "50 %", "temperature": "373.15 K", "solvent": "water", "strokes": "5"}
 
