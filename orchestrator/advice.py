@@ -21,10 +21,11 @@ from orchestrator.decide import CAMPAIGN
 from orchestrator.decision import Ask
 from orchestrator.errors import Refused
 from orchestrator.events import Event
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign, Experiment
 from orchestrator.records import ProposalRecord
 from orchestrator.routes import Routes
+from orchestrator.states import ExperimentState
 
 log = structlog.get_logger()
 

@@ -11,11 +11,12 @@ from orchestrator import stock
 from orchestrator.decide import CAMPAIGN
 from orchestrator.errors import Refused
 from orchestrator.events import Event
-from orchestrator.lab import ActionState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment, Lab
 from orchestrator.proposing import judged, proposed
 from orchestrator.samples import GONE
 from orchestrator.scheduling.layout import place_of, positions
+from orchestrator.states import ActionState
 
 LAB = "lab"
 Kind = Literal[

@@ -14,9 +14,10 @@ from orchestrator import guard, proposing, rules, supply
 from orchestrator.binding import BoundCampaign
 from orchestrator.decision import Around, Ask, Decision
 from orchestrator.events import Event
-from orchestrator.lab import ActionState, ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment
 from orchestrator.scheduling import dispatch
+from orchestrator.states import ActionState, ExperimentState
 
 ATTEMPTS = 3  # how often a step is tried where trying again is harmless
 BUSY_ATTEMPTS = 20  # 'busy' teaches nothing and uses up no failure budget, but not for ever

@@ -7,7 +7,6 @@ before the event that says so is on disk. What to do is decided by `decide`, a f
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,33 +19,31 @@ import structlog
 
 from drivers.client import HostGone
 from drivers.protocol import Action, Repeat
-from orchestrator import guard, lifecycle, stopping, supply
+from orchestrator import guard, incidents, lifecycle, stopping, waits
 from orchestrator.advice import Advice, Adviser, question
 from orchestrator.binding import BoundCampaign
-from orchestrator.commands import LAB, Command, obey
+from orchestrator.commands import Command, obey
 from orchestrator.decide import decide
 from orchestrator.decision import Around, Ask, Effect, Send, Wake
 from orchestrator.errors import Refused
 from orchestrator.events import Event, Numbering
 from orchestrator.hands import Fate, Hands
-from orchestrator.lab import ActionState, LabState
-from orchestrator.lifecycle import Campaign, Experiment, Lab
+from orchestrator.lab import LabState
+from orchestrator.lifecycle import Campaign
 from orchestrator.log.sqlite import SqliteLog
 from orchestrator.monitoring import Source
 from orchestrator.outcomes import learn
-from orchestrator.proposing import needs_approval, waits_for_a_proposal
+from orchestrator.reading import Reader
 from orchestrator.records import EventRecord
-from orchestrator.scheduling.forecast import SHORTEST_S, Forecast, departed, event_of
-from orchestrator.scheduling.precedence import remaining_s
-from orchestrator.sentry import Seen, Sentry, reading_of
+from orchestrator.scheduling.foresight import Foresight
+from orchestrator.sentry import Seen, Sentry
+from orchestrator.states import ActionState
 from orchestrator.timetable import HEARTBEAT_S, Timetable, may_begin
 
 log = structlog.get_logger()
 
 TRIES = 3  # how often an absent host is tried for before only a person can help
 RAREST_S = 60.0  # a host that stays absent is tried for ever more rarely, and at least so often
-ON_THE_WAY = frozenset({Experiment.QUEUED, Experiment.RUNNING})
-LOOK_S = 10.0  # what a sensor may take to be read
 
 
 @dataclass(frozen=True)
@@ -117,9 +114,9 @@ class Engine:
         self._devices = frozenset(bound.laboratory.devices)
         self._virtual = bound.laboratory.file.clock == "virtual"
         self._sentry = Sentry(bound.laboratory.monitoring)
-        self._read_at: dict[str, float] = {}  # signal -> when it was last read, loop time
+        self._reader = Reader(hands)
         self._lab_s = 0.0  # lab time of the latest wake-up
-        self._forecasting = False
+        self._foresight = Foresight(bound)
         self._wakes: set[float] = set()  # lab times at which the engine will look again
         self._coming_halts = 0  # commands that halt devices, obeyed by the hosts and not yet by the log
 
@@ -189,34 +186,15 @@ class Engine:
             return "the campaign is finished"
         if self._halted:
             return "halted"
-        if self._stopping:
-            return "stopped"
-        if self.state.doubts or self.state.lab is Lab.STOPPED:
-            return (
-                "the laboratory is stopped" if self.state.lab is Lab.STOPPED else "doubts wait for a person"
-            )
-        if short := supply.waiting(self.state):
-            return f"consumables wait for a person: {'; '.join(short)}"
-        return "a person is waited for, to propose or to approve"
+        return "stopped" if self._stopping else waits.for_a_person(self.state, self.bound)
 
     def _blocked(self) -> bool:
-        """Nothing can go on before a person has settled a doubt, released the laboratory or filled a consumable: hosts
-        that are away were tried for in vain."""
+        """Nothing can go on before a person has done something: hosts that are away were tried for in vain."""
         if any(0 < tries < TRIES for tries in self._fruitless.values()):
             return False
-        waits = bool(self.state.doubts or self.state.lost) or self.state.lab is Lab.STOPPED
-        return (waits or supply.stalled(self.state) or self._waits_for_people()) and not (
+        return bool(waits.for_a_person(self.state, self.bound)) and not (
             self._asking or self._acting or self._resting or self._wakes or not self._inbox.empty()
         )
-
-    def _waits_for_people(self) -> bool:
-        """Whether nothing goes on before a person has proposed or approved."""
-        live = self.state.live.values()
-        campaign = self.bound.campaign
-        if any(one.state is not Experiment.PROPOSED for one in live):
-            return False
-        turn = self.state.campaign is Campaign.OPEN and waits_for_a_proposal(self.state.of(""), campaign)
-        return turn or any(needs_approval(one, self.bound.of(one.loop).campaign) for one in live)
 
     async def _begin(self) -> None:
         """A new epoch; every host fenced; every open intent inquired after; only then anything new."""
@@ -305,7 +283,7 @@ class Engine:
         n_phases = len(self.state.phases)
         ended = [s.action for s in stimuli if isinstance(s, Fate)]
         if self._halting:
-            placed += self._apply(self._halted_acts(silent))
+            placed += self._apply(incidents.halted(self.state, silent))
             self._halted = True
         else:
             while True:
@@ -325,35 +303,15 @@ class Engine:
             self._timetable.phases(self.bound.campaign, self.state)
         for effect in effects:
             self._carry_out(effect)
-        self._look_ahead(placed, ended)
+        if not self._stopping and (why := self._foresight.due(self.state, placed, ended)):
+            self._spawn(self._foresee(why))
         if self._virtual and self._inbox.empty():
             for host in self.hands.names:
                 self._spawn(self._pace(host))
         self._watch(self.state)
 
-    def _look_ahead(self, placed: Sequence[EventRecord], ended: Sequence[str]) -> None:
-        """Forecast the experiments in hand where there are new ones, or where reality has left the last forecast."""
-        why = ""
-        if any(event.kind == "experiment.queued" for event in placed):
-            why = "experiments were admitted"
-        elif any(departed(self.state.actions[name], self.state.forecast) for name in ended):
-            why = "reality departed from the forecast before"
-        several = sum(one.state in ON_THE_WAY for one in self.state.live.values()) > 1
-        if not why or not several or self._forecasting or self._stopping:
-            return
-        work_s = sum(remaining_s(one, self.bound) for one in self.state.live.values())
-        if work_s >= SHORTEST_S:
-            self._forecasting = True
-            self._spawn(self._forecast(why))
-
-    async def _forecast(self, why: str) -> None:
-        """Played forward beside the loop, on a copy."""
-        now_s = self._now_s()
-        try:
-            rows = await asyncio.to_thread(Forecast(self.state, self.bound, now_s).rows)
-        finally:
-            self._forecasting = False
-        self._inbox.put_nowait(Foreseen(event_of(rows, now_s, why)))
+    async def _foresee(self, why: str) -> None:
+        self._inbox.put_nowait(Foreseen(await self._foresight.event(self.state, self._now_s(), why)))
 
     async def _pace(self, host: str) -> None:
         mine = set(self.hands.devices_of(host))
@@ -379,7 +337,9 @@ class Engine:
             case Fate():
                 self._inquiring.discard(stimulus.action)
                 events = learn(stimulus, self.state, self.bound)
-                events += self._halted_by_others(stimulus)
+                ours = self.state.actions[stimulus.action].device in self.hands.still
+                if not ours and stimulus.epoch == self._numbering.epoch:
+                    events += incidents.halted_by_others(stimulus, self.state)
                 if any(e.body.get("attribution") == "busy" for e in events):
                     self._rest(self.state.actions[stimulus.action])
                 return events
@@ -392,26 +352,11 @@ class Engine:
             case Foreseen():
                 return [stimulus.event]
             case Late():
-                return self._late(self.state.actions[stimulus.action])
+                return incidents.late(self.state.actions[stimulus.action])
             case Posted():
                 self._refuse_what_is_being_asked(stimulus.command)
                 return obey(self.state, stimulus.command)
         return []
-
-    def _halted_by_others(self, fate: Fate) -> list[Event]:
-        """A host that says it is halted, and not by this engine: somebody stopped the laboratory beside it."""
-        action = self.state.actions[fate.action]
-        ours = action.device in self.hands.still or fate.epoch != self._numbering.epoch
-        if not fate.halted or ours or self.state.lab is Lab.STOPPED:
-            return []
-        reason = f"{action.device} was halted by another process than the engine"
-        return [Event(LAB, "lab.stopped", {"reason": reason}, actor="host", cause=action.id)]
-
-    def _late(self, action: ActionState) -> list[Event]:
-        if action.late or action.state != "intended":
-            return []
-        reason = f"{action.device}.{action.verb} is in hand for more than {action.late_s:g} s"
-        return [Event(action.id, "action.late", {"reason": reason, "deadline_s": action.deadline_s})]
 
     def _refuse_what_is_being_asked(self, command: Command) -> None:
         """A verdict beside an inquiry could have an act done twice: the inquiry may be about to send it again."""
@@ -422,29 +367,7 @@ class Engine:
             )  # fmt: skip
 
     def _absent(self, host: str, reason: str) -> list[Event]:
-        events = [
-            Event(device, "device.absent", {"host": host, "reason": reason})
-            for device in self.hands.devices_of(host)
-            if device not in self.state.absent
-        ]
-        return events + [
-            Event(a.id, "action.doubted", {"reason": f"host {host} cannot be reached: {reason}"})
-            for a in self.state.open_actions.values()
-            if a.state == "intended" and self.hands.host_of(a.device) == host
-        ]
-
-    def _halted_acts(self, silent: Sequence[str]) -> list[Event]:
-        """Devices are halted first and this is written then: a hand that moves matters more than a line."""
-        return [
-            Event(
-                a.id,
-                "action.doubted",
-                {"reason": "halted during the act", "hosts_silent": list(silent)},
-                actor="operator",
-            )
-            for a in self.state.open_actions.values()
-            if a.state == "intended"
-        ]
+        return incidents.absent(self.state, host, self.hands.devices_of(host), reason)
 
     async def _fence_anew(self) -> None:
         """Before an act is done again on a person's word, whatever was under way to a device is shut out."""
@@ -522,31 +445,8 @@ class Engine:
         self._inbox.put_nowait(await self.adviser.advise(ask, asked, self.bound.of(ask.loop).campaign))
 
     async def _look(self, source: Source) -> None:
-        """Read a signal. While its device is halted nobody looks; while it acts, what was read last counts for a
-        while."""
-        loop = asyncio.get_running_loop()
-        if source.device in self.hands.still:
-            self._read_at[source.signal] = loop.time()
-            return
-        request = Action(
-            id=f"look.{source.signal}", device=source.device, verb=source.verb, args=dict(source.arguments),
-            epoch=self._numbering.epoch, deadline_s=LOOK_S,
-        )  # fmt: skip
-        value, unit, reason = None, source.unit, ""
-        try:
-            reply = await self.hands.sense(request)
-            if "readings" in reply:
-                value, unit, reason = reading_of(source, reply["readings"])
-            else:
-                reason = str(reply.get("failed") or f"{source.device} is busy with {reply.get('busy')}")
-        except HostGone as gone:
-            reply, reason = {}, str(gone)
-        now_s = loop.time()
-        if value is not None:
-            self._read_at[source.signal] = now_s
-        elif "busy" in reply and now_s - self._read_at.get(source.signal, -math.inf) < source.stale_s:
-            return
-        self._inbox.put_nowait(Seen(source.signal, value, unit, reason, now_s))
+        if (seen := await self._reader.read(source, self._numbering.epoch)) is not None:
+            self._inbox.put_nowait(seen)
 
     def _rest(self, action: ActionState) -> None:
         """A busy device is not asked again at once."""

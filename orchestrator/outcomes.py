@@ -14,7 +14,8 @@ from orchestrator.binding import BoundCampaign
 from orchestrator.events import Event
 from orchestrator.gift import Gift
 from orchestrator.hands import Fate
-from orchestrator.lab import ActionState, LabState
+from orchestrator.lab import LabState
+from orchestrator.states import ActionState
 from orchestrator.stock import told
 
 

@@ -14,8 +14,9 @@ from campaigns.units import UnitError, begins_with_number, convert, parse_quanti
 from orchestrator import rules
 from orchestrator.errors import Refused
 from orchestrator.events import Event
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign, Experiment
+from orchestrator.states import ExperimentState
 
 NOTHING_SAID = {
     "value": None, "mean": None, "sd": None, "model": "a person", "seed": 0, "fallback": None, "nearest": None,

@@ -7,8 +7,9 @@ from itertools import takewhile
 from campaigns.campaign import Campaign, Phase, Until
 from campaigns.plan import Turn
 from orchestrator import standing
-from orchestrator.lab import ExperimentState, LabState, PhaseState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.states import ExperimentState, PhaseState
 
 # Of fewer results, 90 % intervals are not expected to miss even one: their coverage says nothing yet.
 FEWEST_FOR_COVERAGE = 10

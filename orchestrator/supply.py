@@ -17,7 +17,8 @@ from orchestrator.stock import StockState, quantity
 
 if TYPE_CHECKING:
     from orchestrator.binding import BoundCampaign, BoundStep
-    from orchestrator.lab import ExperimentState, LabState
+    from orchestrator.lab import LabState
+from orchestrator.states import ExperimentState
 
 Amounts = Mapping[str, float]
 

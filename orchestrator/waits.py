@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from campaigns.campaign import Campaign, Step
 from drivers.lab import LabFile
+from orchestrator.binding import BoundCampaign
 from orchestrator.interlocks import forbidden
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment, Lab
 from orchestrator.monitoring import unbound_rules
 from orchestrator.proposing import needs_approval, waits_for_a_proposal
 from orchestrator.samples import CARRIED_IN_VAIN
-from orchestrator.supply import waiting
+from orchestrator.states import ExperimentState
+from orchestrator.supply import stalled, waiting
 
 
 def waits(state: LabState, campaign: Campaign) -> list[str]:
@@ -24,6 +26,25 @@ def waits(state: LabState, campaign: Campaign) -> list[str]:
         *_ruled(state, campaign),
         *waiting(state),
     ]
+
+
+def for_a_person(state: LabState, bound: BoundCampaign) -> str:
+    """What a person is waited for, or '': where nothing is in hand, nothing goes on before."""
+    if state.lab is Lab.STOPPED:
+        return "the laboratory is stopped"
+    if state.doubts:
+        return "doubts wait for a person"
+    if state.lost:
+        return f"nobody knows where {', '.join(state.lost)} is"
+    if stalled(state):
+        return f"consumables wait for a person: {'; '.join(waiting(state))}"
+    live = state.live.values()
+    if any(one.state is not Experiment.PROPOSED for one in live):
+        return ""
+    if state.campaign == "open" and waits_for_a_proposal(state.of(""), bound.campaign):
+        return "a person is to propose"
+    asked = any(needs_approval(one, bound.of(one.loop).campaign) for one in live)
+    return "a person is to approve" if asked else ""
 
 
 def late(state: LabState) -> list[str]:

@@ -11,7 +11,7 @@ from drivers.driver import Driver, LabContext
 from drivers.protocol import Action
 from orchestrator.binding import BoundCampaign
 from orchestrator.hands import Fate
-from orchestrator.lab import ActionState
+from orchestrator.states import ActionState
 
 
 class Bench:

@@ -22,8 +22,9 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from orchestrator import standing
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.states import ExperimentState
 from orchestrator.supply import low
 from orchestrator.waits import late, waits
 

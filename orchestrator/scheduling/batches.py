@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 
 from orchestrator.binding import BoundCampaign, BoundStep
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.states import ExperimentState
 
 
 def key(experiment: ExperimentState, bound: BoundCampaign, step: int | None = None) -> tuple[str, int, str]:

@@ -14,11 +14,12 @@ from orchestrator import guard, interlocks, supply
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.decision import Around, Decision, Send, Wake
 from orchestrator.events import Event
-from orchestrator.lab import ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
 from orchestrator.samples import CARRIED_IN_VAIN, SampleState
 from orchestrator.scheduling import batches, precedence, windows
 from orchestrator.scheduling.layout import Layout, Transport, place_of
+from orchestrator.states import ExperimentState
 
 # An action is late beyond so many times its usual duration, s of the wall clock; an hour of virtual time is no time.
 LATE, SOONEST_LATE_S, LATE_VIRTUAL_S = 1.5, 5.0, 30.0

@@ -16,8 +16,9 @@ from orchestrator.binding import BoundCampaign
 from orchestrator.decide import decide
 from orchestrator.decision import Around, Wake
 from orchestrator.events import Event, Numbering
-from orchestrator.lab import ActionState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action
+from orchestrator.states import ActionState
 
 MOST = 20_000  # actions that are played at most
 SHORTEST_S = 600.0  # of less work nobody needs a forecast

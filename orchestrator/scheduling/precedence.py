@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.binding import BoundCampaign
-from orchestrator.lab import ExperimentState
+from orchestrator.states import ExperimentState
 
 
 def ordered(experiments: Iterable[ExperimentState], bound: BoundCampaign) -> list[ExperimentState]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.binding import BoundCampaign
-from orchestrator.lab import ActionState, ExperimentState, LabState
+from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action
+from orchestrator.states import ActionState, ExperimentState
 
 
 def before(experiment: ExperimentState, state: LabState) -> ActionState | None:

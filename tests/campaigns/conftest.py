@@ -78,7 +78,10 @@ def shipped(tmp_path: Path) -> Callable[[str], Campaign]:
 
     def get(name: str) -> Campaign:
         if name not in TABLED:
-            return load(name, pools={name: shipped_pool("fcc_metals") for name in ("perovskites", "oxides", "crystals")})
+            return load(
+                name,
+                pools={name: shipped_pool("fcc_metals") for name in ("perovskites", "oxides", "crystals")},
+            )
         table = tmp_path / f"{name}.csv"
         table.write_text("\ufeff" + "\r\n".join([_HEADERS[name], *_ROWS[name]]) + "\r\n", encoding="utf-8")
         return load(name, tables={"table": table})

@@ -21,6 +21,7 @@ from orchestrator import commands, decide, guard, lifecycle, rules
 from orchestrator.decision import Around, Ask, Effect, Send
 from orchestrator.errors import Refused
 from orchestrator.events import Event
+from orchestrator.folds import FOLDS
 from orchestrator.lifecycle import Action, Experiment
 from orchestrator.lifecycle import Campaign as CampaignState
 from tests.orchestrator.builders import GOOD, Log, bound, enter, opened, propose
@@ -100,7 +101,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a phase that never ends": lambda m: m.setattr(rules, "phase_over", lambda *a: None) or m.setattr(
         rules, "budget_used", lambda *a: None),
     "a command obeyed as often as it comes": lambda m: m.setattr(
-        "orchestrator.lab._FOLDS", {**__import__("orchestrator.lab").lab._FOLDS, "command": lambda *a: None}
+        "orchestrator.lab.FOLDS", {**FOLDS, "command": lambda *a: None}
     ),
     "an abort that nobody hears": lambda m: m.setitem(
         commands._CONSEQUENCES, "abort", lambda s, c: [commands._event("campaign.ending", c, "aborted", abort=True)]

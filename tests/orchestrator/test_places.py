@@ -57,7 +57,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         samples.SampleState, "claims", property(lambda self: frozenset({self.at} - {None}))
     ),
     "a failed carriage that counts as done": lambda m: m.setattr(
-        "orchestrator.lab.after", lambda kind, body, moves: moves["to"]
+        "orchestrator.folds.after", lambda kind, body, moves: moves["to"]
     ),
     "a sample that is carried and still in its place": lambda m: m.setattr(
         samples.Samples, "carry", lambda self, action, name, moves: None

@@ -19,10 +19,11 @@ from orchestrator.decision import Around, Ask, Effect, Send, Wake
 from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.hands import Fate
-from orchestrator.lab import ExperimentState, LabState, fold
+from orchestrator.lab import LabState, fold
 from orchestrator.lifecycle import OPEN_ACTIONS, Action, Experiment
 from orchestrator.lifecycle import Campaign as CampaignState
 from orchestrator.outcomes import learn
+from orchestrator.states import ExperimentState
 from tests.orchestrator.builders import opened, proposal
 
 CLEARLY_BEYOND = ({"temperature": 200.1}, {"fraction": -0.001}, {"solvent": "ether"}, {"strokes": 51},
