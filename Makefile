@@ -63,7 +63,7 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/superhard.py --crystals 1000 --labels 260 --members 3 --width 24 --epochs 30
 	$(BIN)/python benchmarks/science/elastic_labels.py
 	$(BIN)/python benchmarks/science/synthesizability.py --classifier trees
-	$(BIN)/python benchmarks/science/synthesizability.py --classifier cgcnn --bags 12
+	$(BIN)/python benchmarks/science/synthesizability.py --classifier cgcnn --bags 8
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -92,7 +93,31 @@ def _bind(name: str, entry: DeviceEntry, lab: LabFile, faults: list[LabFault]) -
             LabFault((*here, "driver"), f"{entry.driver} {is_a} and the laboratory is {lab.reality}")
         )
     faults += [LabFault((*here, "limits", key), fault) for key, fault in _limit_faults(entry, spec)]
+    faults += _calibration_faults(here, spec)
     return BoundDevice(name, lab.host_of(name), driver, settings, spec)
+
+
+def warnings(bound: Mapping[str, BoundDevice], on: date) -> tuple[str, ...]:
+    """What is no fault of a laboratory and should be known before it runs on that day: calibrations past their time."""
+    told = []
+    for name, device in bound.items():
+        if device.spec.calibration is not None and (one := device.spec.calibration.warning(on)):
+            told.append(f"{name}: {one}")
+    return tuple(told)
+
+
+def _calibration_faults(here: tuple[str, ...], spec: DeviceSpec) -> list[LabFault]:
+    if spec.calibration is None:
+        return []
+    given = {name for action in spec.actions.values() for name in action.results}
+    return [
+        LabFault(
+            (*here, "settings", "calibration", "sigma", name),
+            f"there is no reading {name!r}; it gives {', '.join(sorted(given)) or 'none'}",
+        )
+        for name in spec.calibration.sigma
+        if name not in given
+    ]
 
 
 def _limit_faults(entry: DeviceEntry, spec: DeviceSpec) -> list[tuple[str, str]]:

@@ -169,6 +169,17 @@ async def keeps_stops_idempotent(device: Driver) -> None:
         assert (await device.act(asked(verb, spec, id=f"after-{verb}"))).status == "succeeded"
 
 
+async def keeps_its_safe_state(device: Driver) -> None:
+    """It says in words what it leaves behind, and leaves it after any act, once and again."""
+    assert device.spec.safe_state
+    await device.connect()
+    for verb, spec in device.spec.actions.items():
+        assert (await device.act(asked(verb, spec, id=f"safe-{verb}"))).status == "succeeded"
+        for _ in range(2):
+            await device.make_safe()
+            assert await device.is_safe() is not False
+
+
 PROMISES: tuple[Callable[[Driver], Awaitable[None]], ...] = (
     keeps_its_description,
     keeps_strangers_out,
@@ -176,6 +187,7 @@ PROMISES: tuple[Callable[[Driver], Awaitable[None]], ...] = (
     keeps_what_repeatable_means,
     keeps_testimony,
     keeps_stops_idempotent,
+    keeps_its_safe_state,
 )
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from drivers.action import Given, Gives, Quantity, StructureArgument, action
 from drivers.arguments import checked_arguments, checked_readings, checked_record, told_use
+from drivers.calibration import Calibration
 from drivers.clock import Clock
 from drivers.declaration import Declared, declared_actions
 from drivers.errors import ArgumentRejected, DeclarationError, UnknownVerb
@@ -73,7 +75,7 @@ class LabContext:
 class Driver:
     """One device.
 
-    A subclass sets `version`, gives its `Settings` and its `@action` methods, and overrides `connect`,
+    A subclass sets `version` and `safe_state`, gives its `Settings` and its `@action` methods, and overrides `connect`,
     `halt`, `make_safe` and `disconnect` as the instrument needs; each of these is idempotent. The
     constructor must not touch the instrument. The class is checked while it is being defined
     (DeclarationError).
@@ -84,10 +86,13 @@ class Driver:
 
         model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+        calibration: Calibration | None = None
+
     simulated: ClassVar[bool] = False
     computes: ClassVar[bool] = False  # touches nothing: the same in a simulated and in a real laboratory
     needs_world: ClassVar[bool] = False  # simulates part of a shared world: useless without one
     version: ClassVar[str]
+    safe_state: ClassVar[str] = ""  # what `make_safe` leaves behind, in words
     actions: ClassVar[Mapping[str, Declared]] = {}
 
     settings: Settings
@@ -126,6 +131,8 @@ class Driver:
             simulated=cls.simulated,
             actions={verb: declared.spec for verb, declared in cls.actions.items()},
             doc=inspect.cleandoc(cls.__doc__ or ""),
+            safe_state=cls.safe_state,
+            calibration=settings.calibration,
         )
 
     def check(self, action: Action) -> dict[str, Any]:
@@ -173,15 +180,30 @@ class Driver:
         """What a method returned, checked against what the device declares. Raises ActionFailed."""
         where = f"{self.name}.{action.verb}"
         given = returned if isinstance(returned, Given) else Given(returned, {})
-        readings = checked_readings(where, given.readings, self.spec.actions[action.verb].results)
+        readings = self._combined(
+            checked_readings(where, given.readings, self.spec.actions[action.verb].results)
+        )
+        record = given.record
+        if readings and self.spec.calibration is not None:
+            record = {"calibration": self.spec.calibration.record(date.today()), **record}
         return Outcome(
             status="succeeded",
             readings=readings,
-            record=checked_record(where, given.record),
+            record=checked_record(where, record),
             used=told_use(given.used),
             began_s=began_s,
             ended_s=self.lab.clock.now(),
         )
+
+    def _combined(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+        """With the uncertainty of the calibration in theirs."""
+        calibration = self.spec.calibration
+        if calibration is None:
+            return dict(readings)
+        return {
+            name: one.model_copy(update={"sigma": calibration.combined(name, one.sigma)})
+            for name, one in readings.items()
+        }
 
     def _kept(self, action: Action, record: Mapping[str, Any]) -> dict[str, Any]:
         """The record of a failed act; where it cannot be kept, why, so that the failure itself is told all the same."""
@@ -198,7 +220,7 @@ class Driver:
         if declared.testify is None:
             return Testimony(verdict="unknown", reason=f"{self.name} cannot be asked about {action.verb}")
         testimony: Testimony = await getattr(self, declared.testify)(action)
-        return testimony
+        return testimony.model_copy(update={"readings": self._combined(testimony.readings)})
 
     async def connect(self) -> None:
         """Open the connection to the instrument, if it is not open."""
@@ -210,4 +232,8 @@ class Driver:
         """Stop moving now; an act in hand ends as failed or as unknown. Later acts are allowed again."""
 
     async def make_safe(self) -> None:
-        """Heaters off, valves shut: called when the engine is gone."""
+        """Heaters off, valves shut: called when the engine is gone. It leaves the device in its `safe_state`."""
+
+    async def is_safe(self) -> bool | None:
+        """Ask the device whether it is in its `safe_state` now; None where it cannot be asked."""
+        return None

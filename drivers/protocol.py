@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
 
+from drivers.calibration import Calibration
+
 Scalar = bool | int | float | str
 Argument = Scalar | Mapping[str, Any]  # a mapping is a structure record
 LARGEST_RECORD = 1024 * 1024  # bytes of JSON: a reply is one line, of 4 MiB at most
@@ -123,13 +125,15 @@ class ActionSpec(Value):
 
 
 class DeviceSpec(Value):
-    """What a device declares of itself."""
+    """What a device declares of itself. `safe_state`: what `make_safe` leaves behind, in words."""
 
     driver: str
     version: str
     simulated: bool
     actions: Mapping[str, ActionSpec]
     doc: str = ""
+    safe_state: str = ""
+    calibration: Calibration | None = None
 
 
 class Action(Value):

@@ -57,6 +57,8 @@ class Replay(Driver):
                 raise ValueError(f"an output cannot be called {ROW!r}: that is the row which was used")
             return self
 
+    safe_state = "a table: nothing moves"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:

@@ -59,7 +59,7 @@ def ashby(path: Path) -> None:
         ax.annotate(f"H/K = {value} µm$^{{-1/2}}$", (0.06, 0.06 / value), fontsize=6, rotation=37)
     for value in (0.001, 0.01, 0.1, 1.0):
         ax.plot(x, np.sqrt(value * x), color="black", lw=0.7, ls=":")
-        ax.annotate(f"K²/H = {value:g} mm", (0.06, 1.05 * (value * 0.06) ** 0.5), fontsize=6, rotation=20)
+        ax.annotate(f"K²/H = {value:g} mm", (0.3, 1.06 * (value * 0.3) ** 0.5), fontsize=6, rotation=20)
     for k, row in enumerate(rows):
         if row["id"] in NAMED:
             ax.annotate(

@@ -77,6 +77,8 @@ class Human(ConfiguredDriver):
     class Settings(Driver.Settings):
         actions: Mapping[Name, HumanAction] = Field(min_length=1)
 
+    safe_state = "nobody is asked for anything: open tasks are withdrawn"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
@@ -124,6 +126,14 @@ class Human(ConfiguredDriver):
         """Withdraw the tasks that are waited for: nobody shall go on with them."""
         stopped = "the laboratory was stopped"
         await asyncio.gather(*(self._withdraw(action, stopped) for action in tuple(self._waiting)))
+
+    async def make_safe(self) -> None:
+        """The same as halt."""
+        await self.halt()
+
+    async def is_safe(self) -> bool:
+        """Whether no task of this device is open."""
+        return not any(task.device == self.name for task in self.tasks.open())
 
     async def disconnect(self) -> None:
         for call in self._calls:

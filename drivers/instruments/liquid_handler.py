@@ -65,6 +65,8 @@ class LiquidHandler(Driver):
         smallest: float = Field(default=1.0, gt=0)
         takes_s: float = Field(default=15.0, ge=0)
 
+    safe_state = "it stands still where it stopped; a tip may be on its arm"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:

@@ -42,6 +42,8 @@ class Sensors(Instrument, ConfiguredDriver):
                     raise ValueError(f"{name}: stale_s is {one.stale_s:g}, wanted more than 0 s")
             return sensors
 
+    safe_state = "it only listens: nothing moves"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:

@@ -161,10 +161,16 @@ class SensorStream:
             "password": password,
             "timeout": 10,
             "keepalive": 15,
-            "tls_context": ssl.create_default_context(cafile=broker.root_certificates)
-            if broker.tls
-            else None,
+            "tls_context": self._trusted() if broker.tls else None,
         }
+
+    def _trusted(self) -> ssl.SSLContext:
+        """Raises OSError naming the file of certificates where it cannot be read."""
+        file = self.broker.root_certificates
+        try:
+            return ssl.create_default_context(cafile=file)
+        except OSError as error:
+            raise OSError(f"root_certificates {file!r}: {error}") from error
 
     def _topics(self) -> set[str]:
         entries = [sensor.entry for sensor in self.sensors.values()]

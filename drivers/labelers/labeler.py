@@ -49,6 +49,7 @@ class Labeler(Driver):
 
     computes = True
     version = "2"
+    safe_state = "nothing is calculated"
     energies: ClassVar[tuple[float, float]] = (
         -50.0,
         50.0,
@@ -237,6 +238,10 @@ class Labeler(Driver):
     async def make_safe(self) -> None:
         """Nobody waits for the result any more."""
         await self.halt()
+
+    async def is_safe(self) -> bool:
+        """Whether no calculation of this labeler goes on."""
+        return not any(not halted.done() for halted in self._halts.values())
 
     def _joined(self) -> tuple[Station, LabelCache]:
         if self._station is None or self._cache is None:

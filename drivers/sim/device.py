@@ -27,6 +27,7 @@ class SimulatedDevice(Driver):
     simulated = True
     needs_world: ClassVar[bool] = False
     version = "1"
+    safe_state: ClassVar[str] = "at rest: nothing is being done"
 
     class Settings(Driver.Settings):
         faults: Faults = Faults()
@@ -84,6 +85,14 @@ class SimulatedDevice(Driver):
         if self._in_hand is not None and self._in_hand[1] is not None and not self._halting:
             self._halting = True
             self._in_hand[1].cancel()
+
+    async def make_safe(self) -> None:
+        """The same as halt."""
+        await self.halt()
+
+    async def is_safe(self) -> bool:
+        """Whether nothing is being done."""
+        return self._in_hand is None
 
     def readings(
         self, action: Action, measured: Mapping[str, tuple[float, float | None]]

@@ -17,6 +17,8 @@ SAME_K = 5.0  # the log and a request within this are the same temperature
 class Furnace(FilmDevice):
     """Anneals samples. It stays hot between them; `make_safe` switches its heater off."""
 
+    safe_state = "heater off, at room temperature"
+
     @action(Repeat.TESTABLE, takes_s=120, and_s=("hold",))
     async def heat(
         self,
@@ -57,5 +59,9 @@ class Furnace(FilmDevice):
 
     async def make_safe(self) -> None:
         """Heater off: the furnace is at room temperature before anybody comes near it."""
-        await self.halt()
+        await super().make_safe()
         self.films.furnaces[self.name] = ROOM_K
+
+    async def is_safe(self) -> bool:
+        """Whether nothing is being heated and the furnace is cold."""
+        return await super().is_safe() and self.films.furnace_K(self.name) == ROOM_K

@@ -37,6 +37,9 @@ def rehearsal_of(laboratory: Laboratory, faults: Mapping[str, float] | None = No
         world=file.world,
         devices=devices,
         groups=file.groups,
+        places=file.places,
+        samples=file.samples,
+        transports=file.transports,
         consumables={name: plentiful(entry) for name, entry in file.consumables.items()},
     )
 

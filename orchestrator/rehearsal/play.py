@@ -16,6 +16,7 @@ from orchestrator.opening import conduct, open_campaign
 from orchestrator.records import Records
 from orchestrator.rehearsal.consumption import Consumed, consumed
 from orchestrator.rehearsal.laboratory import rehearsal_of
+from orchestrator.rehearsal.traffic import Traffic, traffic
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Played:
     refused: Mapping[str, int]
     doubts: bool
     consumables: tuple[Consumed, ...] = ()
+    traffic: Traffic | None = None  # None where the laboratory names no places
 
 
 def play(bound: BoundCampaign, *, fault: str = "", rate: float = 0.0) -> Played:
@@ -56,7 +58,11 @@ def play(bound: BoundCampaign, *, fault: str = "", rate: float = 0.0) -> Played:
         ended = asyncio.run(conduct(path, wait_for_people=False, linger_s=1.0))
         records = read_records(path)
     played = summed(records, fault, rate, ended.finished, doubts=ended.doubts)
-    return replace(played, consumables=consumed(records, bound.laboratory.file))
+    return replace(
+        played,
+        consumables=consumed(records, bound.laboratory.file),
+        traffic=traffic(records, rehearsed.laboratory.layout),
+    )
 
 
 def plays(

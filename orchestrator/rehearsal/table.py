@@ -25,6 +25,7 @@ def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[st
     idle = sorted(set(bound.laboratory.devices) - {use.device for use in plain.use})
     if idle:
         yield f"never used: {', '.join(idle)}"
+    yield from _traffic(plain)
     yield from _consumables(plain)
     for reason, n in plain.refused.items():
         yield f"refused by the guard, {n} times: {reason}"
@@ -36,6 +37,29 @@ def lines(bound: BoundCampaign, played: Sequence[Played], stand_ins: Sequence[st
         yield (
             f"{each.fault:<14} {each.measured:>9} {each.failed:>7} {duration(each.duration_s):>12}  "
             f"{Faults.model_fields[each.fault].description}: {_ended(each)}"
+        )
+
+
+def _traffic(played: Played) -> Iterator[str]:
+    """Carriages, places and forecasts, where samples are carried."""
+    if (traffic := played.traffic) is None:
+        return
+    yield ""
+    for each in traffic.carriers:
+        failed = f", {each.failed} in vain" if each.failed else ""
+        yield (
+            f"{each.action}: {each.carriages} carriages in {duration(each.busy_s)}{failed}; "
+            f"{each.back} of them back to the sample's own slot, out of the way"
+        )
+    yield f"samples stood about {traffic.idle_share:.0%} of their time in the laboratory"
+    yield "most samples at a time: " + ", ".join(
+        f"{one.place} {one.most}" + ("" if one.slots is None else f" of {one.slots}")
+        for one in traffic.places
+    )
+    if (told := traffic.foretold) is not None:
+        yield (
+            f"forecasts: {told.forecasts}; of {told.actions} actions the first was off by "
+            f"{duration(told.median_off_s)} (median), {duration(told.worst_off_s)} at most"
         )
 
 

@@ -221,9 +221,11 @@ async def test_made_safe_the_furnace_is_cold(tmp_path: Path) -> None:
     lab = FilmLab(tmp_path)
     await lab.do("furnace", "heat", temperature=500.0, hold=1.0)
     assert lab.world.state.furnace_K("furnace") == pytest.approx(500, abs=5)
+    assert not await lab.devices["furnace"].is_safe()
     for _ in range(2):
         await lab.devices["furnace"].make_safe()
         assert lab.world.state.furnace_K("furnace") == film.ROOM_K
+        assert await lab.devices["furnace"].is_safe()
 
 
 # -- faults -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from drivers.sim.stand_in import StandIn
 from orchestrator.prepare import prepare
 from orchestrator.rehearsal.laboratory import HOST, rehearsal_of, replaced
 from orchestrator.rehearsal.play import play
+from orchestrator.rehearsal.table import lines
 from tests.orchestrator.laboratory import alquimia
 
 
@@ -43,6 +44,7 @@ def test_a_play_takes_the_laboratorys_time_and_leaves_nothing(
     assert [use.acts for use in plain.use] == [4, 4, 4] and all(
         use.share == pytest.approx(1.0) for use in plain.use
     )
+    assert plain.traffic is None  # nothing is carried
     worst = play(bound, fault="infeasible", rate=1.0)
     assert worst.measured == 0 and worst.failed > 0
     assert list(tmp_path.iterdir()) == []
@@ -60,3 +62,66 @@ def test_the_command_says_what_would_happen(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "r.json").read_text())
     assert [each["fault"] for each in told][:2] == ["", "instrument"] and told[0]["measured"] == 12
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json"]
+
+
+LAB = """
+alquimia_lab: 1
+name: bench with an arm
+reality: real
+devices:
+  arm:
+    driver: rest
+    settings:
+      url: https://192.0.2.1
+      actions: {be_at: {doc: Carry., path: /to, parameters: {place: {kind: text}}, takes_s: 60}}
+  oven:
+    driver: rest
+    settings:
+      url: https://192.0.2.2
+      actions:
+        heat: {doc: Heat., path: /heat, parameters: {temperature: {unit: K, at_least: 300, at_most: 900}}, takes_s: 600}
+  balance:
+    driver: rest
+    settings:
+      url: https://192.0.2.3
+      actions:
+        weigh:
+          {doc: Weigh., path: /, method: GET, results: {mass: {at: "", unit: g, at_least: 0, at_most: 2}}, takes_s: 30}
+places: {rack: {slots: 2}, oven: {device: oven}, balance: {device: balance}, store: {slots: many}}
+samples: {begin: rack, end: store}
+transports: [{do: arm.be_at, between: [rack, oven, balance, store]}]
+"""
+CAMPAIGN = """
+alquimia: 1
+campaign: weighed
+lab: bench
+space: {temperature: {continuous: [400, 800], unit: K}}
+objectives: [{minimise: mass, unit: g}]
+recipe:
+  - {id: heat, do: oven.heat, with: {temperature: $temperature}}
+  - {id: weigh, do: balance.weigh, gives: {mass: mass}}
+plan: [{explore: sobol, batch: 5}]
+budget: {experiments: 5}
+"""
+
+
+def test_samples_are_carried_by_stand_ins_between_the_laboratorys_places(tmp_path: Path) -> None:
+    campaign, lab = tmp_path / "c.yaml", tmp_path / "lab.yaml"
+    campaign.write_text(CAMPAIGN)
+    lab.write_text(LAB)
+    bound = prepare(str(campaign), lab_file=lab)
+    assert set(replaced(bound.laboratory)) == {"arm", "oven", "balance"}
+    played = play(bound)
+    assert played.finished and played.measured == 5 and played.traffic is not None, played
+    (arm,) = played.traffic.carriers
+    # To the oven, to the balance, to the store: three carriages a sample, and those that made room for another.
+    assert (arm.action, arm.carriages - arm.back, arm.failed) == ("arm.be_at", 3 * 5, 0)
+    assert arm.busy_s == pytest.approx(60.0 * arm.carriages)
+    use = {each.device: each for each in played.use}
+    assert use["arm"].acts == arm.carriages and use["oven"].busy_s == pytest.approx(5 * 600.0)
+    most = {each.place: (each.most, each.slots) for each in played.traffic.places}
+    assert most == {"rack": (2, 2), "oven": (1, 1), "balance": (1, 1), "store": (5, None)}
+    # The oven waits for each carriage out of it and the next one into it.
+    assert played.duration_s >= 5 * 600 + 4 * 2 * 60
+    assert 0 < played.traffic.idle_share < 1 and played.traffic.foretold is not None
+    assert any("arm.be_at: " in line for line in lines(bound, [played], ()))

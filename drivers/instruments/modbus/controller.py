@@ -59,6 +59,11 @@ class Look:
     def running(self) -> bool:
         return self.status in (Status.RAMPING, Status.SOAKING)
 
+    @property
+    def off(self) -> bool:
+        """Nothing is heated: neither a programme nor a held temperature, and no output."""
+        return not self.running and self.status != Status.HOLDING and self.output == 0
+
     def sentence(self) -> str:
         """The state in words, for reasons."""
         known = self.status in Status._value2member_map_

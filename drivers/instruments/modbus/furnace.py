@@ -44,6 +44,8 @@ class ModbusFurnace(Instrument):
     class Settings(FurnaceSettings):
         """See `drivers.instruments.modbus.settings`."""
 
+    safe_state = "heater off, the programme broken off, the setpoint at safe_K; it cools by its own losses"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
@@ -174,6 +176,10 @@ class ModbusFurnace(Instrument):
     async def make_safe(self) -> None:
         """The same as halt."""
         await self.halt()
+
+    async def is_safe(self) -> bool:
+        """Whether no programme runs, no temperature is held and the heater is off."""
+        return (await self._controller.look()).off
 
 
 def _results(look: Look, temperature: float) -> dict[str, Reading]:

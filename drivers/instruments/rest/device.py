@@ -14,7 +14,7 @@ from drivers.instruments.rest.client import Answer, RestClient, refusal
 from drivers.instruments.rest.declaration import Call, Job, RestSettings, Verb, number
 from drivers.instruments.rest.templates import at, filled, path
 from drivers.optional import installed
-from drivers.protocol import ActionSpec, Argument, Scalar, storable
+from drivers.protocol import ActionSpec, Argument, DeviceSpec, Scalar, storable
 
 ASK_S = 40.0  # how long a testimony waits for a job that still runs; a host asks for 50 s
 LONGEST = 100_000  # characters of a reply in a record
@@ -37,6 +37,13 @@ class RestDevice(Instrument, ConfiguredDriver):
     def declared(cls, settings: Any) -> Mapping[str, ActionSpec]:
         installed("httpx", "instruments")
         return {verb: one.spec() for verb, one in settings.actions.items()}
+
+    @classmethod
+    def describe(cls, settings: Any) -> DeviceSpec:
+        """As the settings declare; what makes it safe is a request of theirs."""
+        call = settings.make_safe or settings.halt
+        left = "as it was: nothing is sent" if call is None else f"what {call.method} {call.path} leaves"
+        return super().describe(settings).model_copy(update={"safe_state": left})
 
     async def carry_out(self, action: Action, **arguments: Argument) -> Given:
         """Send the request of the verb and wait for its end."""

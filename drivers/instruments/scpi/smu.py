@@ -72,6 +72,8 @@ class SourceMeasureUnit(Instrument):
                 raise ValueError(f"expects: {self.expects!r} is no pattern: {error}") from error
             return self
 
+    safe_state = "output off"
+
     settings: Settings
 
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
@@ -172,6 +174,11 @@ class SourceMeasureUnit(Instrument):
         """The same as halt."""
         await self.halt()
 
+    async def is_safe(self) -> bool:
+        """Ask whether the output is off. Raises LinkLost, ActionFailed."""
+        (on,) = await self._visa.numbers(":OUTP?", 1)
+        return on == 0
+
     async def _measured(
         self, current: float, compliance: float, nplc: float, readings: int, settle: float, range_V: float
     ) -> Resistance:
@@ -212,8 +219,7 @@ class SourceMeasureUnit(Instrument):
     async def _off(self) -> None:
         """Output off, and asked whether it is. Raises LinkLost, ActionFailed where it says that it is on."""
         await self._visa.write(":OUTP OFF")
-        (on,) = await self._visa.numbers(":OUTP?", 1)
-        if on != 0:
+        if not await self.is_safe():
             raise ActionFailed(
                 Attribution.INSTRUMENT, f"{self.settings.resource}: the output does not go off"
             )

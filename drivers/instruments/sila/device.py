@@ -15,7 +15,7 @@ from drivers.instruments.instrument import Instrument
 from drivers.instruments.sila.connection import Connection, ServerAway, library
 from drivers.instruments.sila.matching import faults
 from drivers.instruments.sila.settings import SilaAction, SilaSettings, sila_name
-from drivers.protocol import Action, ActionSpec
+from drivers.protocol import Action, ActionSpec, DeviceSpec
 
 STANDARD_SIMULATION = "SimulationController"  # org.silastandard/core: a server that simulates says so by it
 BUSY_S = 40.0  # how long a device that is still busy is waited for when asked what it did
@@ -49,6 +49,13 @@ class SilaDevice(Instrument, ConfiguredDriver):
             )
             for verb, one in settings.actions.items()
         }
+
+    @classmethod
+    def describe(cls, settings: Any) -> DeviceSpec:
+        """As the settings declare; what makes it safe are commands of theirs."""
+        named = ", ".join(settings.make_safe)
+        left = f"what {named} leaves" if named else "as it was: nothing is sent"
+        return super().describe(settings).model_copy(update={"safe_state": left})
 
     async def connect(self) -> None:
         """Connect and compare the settings with the server's features.

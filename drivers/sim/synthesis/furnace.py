@@ -21,6 +21,7 @@ class BoxFurnace(ChemistryDevice):
     """Fires crucibles together, as the A-Lab does: slowly to 300 degC, then at 15 K/min; it is cold afterwards."""
 
     version = "2"
+    safe_state = "heater off: what is in it cools"
 
     @action(
         Repeat.TESTABLE,

@@ -309,8 +309,9 @@ async def test_being_at_a_temperature_is_a_state(tmp_path: Path) -> None:
         again = request("be_at", temperature=600.0)
         assert (await furnace.testify(again)).verdict == "not done"
         assert (await furnace.act(again)).status == "succeeded"
+        assert not await furnace.is_safe()
         await furnace.make_safe()
-        assert controller.furnace.power_W == 0
+        assert controller.furnace.power_W == 0 and await furnace.is_safe()
         assert (await furnace.testify(again)).verdict == "unknown"
     await controller.stop()
 

@@ -174,6 +174,15 @@ async def test_halt_switches_the_output_off_within_one_reading(rig: Rig, tmp_pat
         assert not rig.meter.output
 
 
+async def test_it_is_safe_with_its_output_off_and_says_so(rig: Rig, tmp_path: Path) -> None:
+    async with connected(SourceMeasureUnit, tmp_path, rig.settings()) as smu:
+        rig.meter.output = True  # as somebody's hand at the front panel
+        assert not await smu.is_safe()
+        for _ in range(2):
+            await smu.make_safe()
+            assert not rig.meter.output and await smu.is_safe()
+
+
 async def test_the_event_loop_goes_on_while_it_measures(rig: Rig, tmp_path: Path) -> None:
     rig.meter.speed = 1.0
     async with connected(SourceMeasureUnit, tmp_path, rig.settings()) as smu:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,19 +27,23 @@ from tests.drivers.pages import printed
 
 
 class TestBroker:
-    """amqtt on one port; what is kept in it is lost when it ends."""
+    """amqtt on one port, over TLS where a certificate is given; what is kept in it is lost when it ends."""
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, key: Path | None = None, certificate: Path | None = None) -> None:
+        self._key, self._certificate = key, certificate
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.port = int(one.getsockname()[1])
         self._broker: Broker | None = None
 
     async def start(self) -> None:
+        listener: dict[str, Any] = {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}
+        if self._certificate is not None:
+            listener |= {"ssl": True, "certfile": str(self._certificate), "keyfile": str(self._key)}
         config = {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
+            "listeners": {"default": listener},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
         self._broker = Broker(config)
@@ -50,7 +55,10 @@ class TestBroker:
             await broker.shutdown()
 
     async def publish(self, topic: str, payload: Any, *, retain: bool = False) -> None:
-        async with aiomqtt.Client("127.0.0.1", self.port) as client:
+        trusted = None
+        if self._certificate is not None:
+            trusted = ssl.create_default_context(cafile=str(self._certificate))
+        async with aiomqtt.Client("127.0.0.1", self.port, tls_context=trusted) as client:
             await client.publish(topic, payload, qos=1, retain=retain)
 
 
