@@ -6,6 +6,8 @@ timer, after a crash say, is refused by the primary key of the inbox.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +24,14 @@ from orchestrator.lab import LabState
 from orchestrator.rules import phase_timer
 
 HEARTBEAT_S = 2.0
+
+
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    """A timer that is broken off because the engine ends is no error, whatever the scheduler says."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+
+
+logging.getLogger("apscheduler.executors.default").addFilter(_is_worth_saying)
 
 
 def may_begin(schedule: Schedule, now: datetime) -> bool:
