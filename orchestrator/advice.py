@@ -246,7 +246,9 @@ def _told(state: LabState, campaign: CampaignFile) -> tuple[list[dict[str, Any]]
     """What the experiments of one loop teach, and the candidates that are being measured."""
     observations, pending = [], []
     for experiment in state.experiments.values():
-        row = _observation(experiment, campaign)
+        if experiment.over and experiment.lesson is None:
+            experiment.lesson = (_observation(experiment, campaign),)
+        row = experiment.lesson[0] if experiment.over else None
         if row is not None:
             observations.append(row)
         elif not experiment.over:

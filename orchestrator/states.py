@@ -85,6 +85,8 @@ class ExperimentState:
     approved: bool = False  # by a person, where that is wanted
     asked: str = ""  # what a person asked for it that is still to come: pause, abort
     asked_why: str = ""
+    # What it teaches, made once when it is over: a question to the planner says it of every experiment again.
+    lesson: Any = field(default=None, compare=False, repr=False)
 
     @property
     def over(self) -> bool:
