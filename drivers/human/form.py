@@ -43,7 +43,9 @@ class FieldEntry(BoundedEntry):
             return ResultSpec(unit=self.unit, at_least=self.at_least, at_most=self.at_most, doc=self.doc)
         if isinstance(self.choices, Mapping):
             numbers = self.choices.values()
-            meaning = ", ".join(f"{choice} is {number:g}" for choice, number in self.choices.items())
+            # By number: a laboratory read back from a log has its keys in another order.
+            ordered = sorted(self.choices.items(), key=lambda one: (-one[1], one[0]))
+            meaning = ", ".join(f"{choice} is {number:g}" for choice, number in ordered)
             return ResultSpec(
                 at_least=min(numbers), at_most=max(numbers), doc=f"{self.doc} ({meaning})".strip()
             )

@@ -56,6 +56,23 @@ def named(what: str, path: str) -> Any:
         raise SettingsError(f"{what}: there is no {path!r} ({error}); wanted module:Class") from error
 
 
+def in_order(layout: Mapping[str, LabwareEntry]) -> list[str]:
+    """The names, each behind what it lies on, otherwise by the alphabet: a laboratory read back from a log, where the
+    keys have another order, is the same. Raises SettingsError for what lies on nothing that is there."""
+    ordered: list[str] = []
+    waiting = sorted(layout)
+    while waiting:
+        ready = [name for name in waiting if layout[name].on is None or layout[name].on in ordered]
+        if not ready:
+            name = waiting[0]
+            raise SettingsError(
+                f"layout.{name}: it lies on {layout[name].on!r}, which lies nowhere; the layout has {', '.join(layout)}"
+            )
+        ordered += ready
+        waiting = [name for name in waiting if name not in ready]
+    return ordered
+
+
 class Deck:
     """A deck with its labware. `wells` and `tips` are by name: `plate.A1`.
 
@@ -68,13 +85,13 @@ class Deck:
         self.resource = named("deck", DECKS.get(deck, deck))()
         self.layout = layout
         self.labware: dict[str, Any] = {}
-        for name, entry in layout.items():
-            self.labware[name] = self._placed(name, entry)
+        for name in in_order(layout):
+            self.labware[name] = self._placed(name, layout[name])
         self.wells: dict[str, Any] = {}
         self.tips: dict[str, Any] = {}
         for name, one in self.labware.items():
             self._find(name, one)
-        for name in layout:
+        for name in self.labware:
             self.replace(name)
 
     def _placed(self, name: str, entry: LabwareEntry) -> Any:
@@ -92,18 +109,12 @@ class Deck:
             elif entry.rails is not None:
                 self.resource.assign_child_resource(one, rails=entry.rails)
             else:
-                self._carrier(entry)[entry.site] = one
+                self.labware[str(entry.on)][entry.site] = one
         except SettingsError:
             raise
         except Exception as error:  # whatever a resource of the library raises: it cannot be there
             raise SettingsError(f"{where}: {entry.resource} cannot be put there: {error}") from error
         return one
-
-    def _carrier(self, entry: LabwareEntry) -> Any:
-        if entry.on not in self.labware:
-            before = ", ".join(self.labware) or "nothing"
-            raise SettingsError(f"{entry.resource} lies on {entry.on!r}; before it the layout has {before}")
-        return self.labware[str(entry.on)]
 
     def _find(self, name: str, one: Any) -> None:
         resources = importlib.import_module("pylabrobot.resources")

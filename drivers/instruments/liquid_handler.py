@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib
 import io
+import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -53,9 +54,9 @@ class LiquidHandler(Driver):
 
     class Settings(Driver.Settings):
         """`backend`: chatterbox (simulated), ot2, star, vantage, evo, or module:Class; `backend_options` go to it.
-        `deck`: ot2, star, starlet, vantage, evo100, evo150, evo200, or module:Class. `layout`: what lies on it,
-        carriers before what they carry. `smallest`: the smallest volume that is pipetted, uL. `takes_s`: lab seconds
-        for one transfer; a simulated back end takes them.
+        `deck`: ot2, star, starlet, vantage, evo100, evo150, evo200, or module:Class. `layout`: what lies on it.
+        `smallest`: the smallest volume that is pipetted, uL. `takes_s`: lab seconds for one transfer; a simulated back
+        end takes them.
         """
 
         backend: str = "chatterbox"
@@ -82,7 +83,7 @@ class LiquidHandler(Driver):
         backend = _backend(settings.backend)
         wells, largest = _named_wells(_Hashed(settings))
         choices = {
-            "source": wells, "target": wells, "well": wells, "labware": tuple(settings.layout)
+            "source": wells, "target": wells, "well": wells, "labware": tuple(sorted(settings.layout))
         }  # fmt: skip
         actions = {}
         for verb, one in spec.actions.items():
@@ -252,7 +253,7 @@ class _Hashed:
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
-        self._key = settings.model_dump_json(include={"deck", "layout"})
+        self._key = json.dumps(settings.model_dump(mode="json", include={"deck", "layout"}), sort_keys=True)
 
     def __hash__(self) -> int:
         return hash(self._key)
