@@ -26,6 +26,9 @@ ASK_S = 1.0  # between two requests for its result, which also tell whether the 
 KEPT = 200  # intermediate responses kept in the record, the latest
 
 
+CANCEL = "CancelController"  # org.silastandard/core.commands
+
+
 class ServerAway(Exception):
     """The server does not answer, or the connection broke in the middle of a call."""
 
@@ -54,6 +57,7 @@ class Connection:
         self.settings = settings
         self._client: SilaClient | None = None
         self._opening = asyncio.Lock()
+        self._executing: set[str] = set()  # UUIDs of the observable commands that are waited for
 
     async def open(self) -> SilaClient:
         """The client, connected. Raises ServerAway, SettingsError (no library, unreadable certificates)."""
@@ -134,7 +138,24 @@ class Connection:
             got = await self.call(lambda _: command(**parameters), within_s=math.inf)
             return _named(got), {}
         instance = await self.call(lambda _: command(**parameters))
-        return await self._followed(instance)
+        execution = str(instance.execution_uuid)
+        self._executing.add(execution)
+        try:
+            return await self._followed(instance)
+        finally:
+            self._executing.discard(execution)
+
+    async def cancel(self) -> None:
+        """Cancel the observable commands that are waited for, where the server offers that by the standard's feature.
+
+        One that has ended meanwhile, or that cannot be cancelled by itself, is no error.
+        """
+        executions = tuple(self._executing)
+        if not executions or CANCEL not in (await self.open())._features:
+            return
+        for execution in executions:
+            with contextlib.suppress(library().framework.DefinedExecutionError):
+                await self.execute(f"{CANCEL}.CancelCommand", {"CommandExecutionUUID": execution})
 
     async def _followed(self, instance: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Wait for an observable command. The server knows it by its UUID: a connection that breaks is waited for."""

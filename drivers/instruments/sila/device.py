@@ -80,8 +80,9 @@ class SilaDevice(Instrument, ConfiguredDriver):
         await self._connection.close()
 
     async def halt(self) -> None:
-        """The commands that the settings name for it. Without any, nothing on the device is stopped by this."""
-        await self._all(self.settings.halt)
+        """The commands that the settings name for it; and what is waited for is cancelled, where the server offers
+        that. Without either, nothing on the device is stopped by this."""
+        await asyncio.gather(self._connection.cancel(), self._all(self.settings.halt))
 
     async def make_safe(self) -> None:
         """The commands that the settings name for it."""

@@ -35,6 +35,9 @@ REMEMBERED = 1000  # outcomes by action id; the same id again is answered from t
 PROGRESS_S = 0.1
 
 
+Running = dict[str, tuple["ServedDevice", str]]  # execution UUID -> the device, and the action it carries out
+
+
 class ServedDevice:
     """One device, called from any thread."""
 
@@ -50,9 +53,12 @@ class ServedDevice:
         """Carry an action out in the loop. The same id is the same action, while it runs and after it."""
         return asyncio.run_coroutine_threadsafe(self._act(verb, sample, action_id, arguments), self._loop)
 
-    def cancel(self) -> None:
-        """Halt the device and end what it is carrying out."""
+    def cancel(self, action_id: str | None = None) -> bool:
+        """Halt the device and end what it is carrying out; with an id only where it is that. False where it is not."""
+        if action_id is not None and action_id not in self._running:
+            return False
         asyncio.run_coroutine_threadsafe(self.stop(), self._loop).result()
+        return True
 
     async def stop(self) -> None:
         await self.device.halt()
@@ -60,7 +66,6 @@ class ServedDevice:
             task.cancel("cancelled by a client")
 
     async def _act(self, verb: str, sample: str, action_id: str, arguments: Mapping[str, Any]) -> Outcome:
-        action_id = action_id or uuid.uuid4().hex
         if action_id in self.ended:
             return self.ended[action_id]
         if action_id not in self._running:
@@ -117,11 +122,12 @@ def served(
         server_name=name[:255], server_type="AlquimiaLaboratory", server_description="Simulated devices of Alquimia",
         server_version="1.0", server_vendor_url="https://pypi.org/project/alquimia-lab/", server_uuid=server_uuid,
     )  # fmt: skip
+    running: Running = {}
     for device_name, device in devices.items():
         feature = sila2.framework.Feature(device_feature(device_name, device.device.spec))
-        server.set_feature_implementation(feature, _device_implementation(server, feature, device))
+        server.set_feature_implementation(feature, _device_implementation(server, feature, device, running))
     cancelling = sila2.framework.Feature(cancel_controller())
-    server.set_feature_implementation(cancelling, _cancelling(server, cancelling, devices))
+    server.set_feature_implementation(cancelling, _cancelling(server, cancelling, devices, running))
     simulating = sila2.framework.Feature(simulation_controller())
     server.set_feature_implementation(simulating, _simulating(server, simulating))
     return server
@@ -132,7 +138,7 @@ def announce_nothing(server: Any) -> None:
     server._SilaServer__service_broadcaster.zc.close()
 
 
-def _device_implementation(server: Any, feature: Any, device: ServedDevice) -> Any:
+def _device_implementation(server: Any, feature: Any, device: ServedDevice, running: Running) -> Any:
     members: dict[str, Any] = {
         f"get_{ENDED}": lambda self, *, metadata: [
             action for action, outcome in list(device.ended.items()) if outcome.status == "succeeded"
@@ -140,7 +146,7 @@ def _device_implementation(server: Any, feature: Any, device: ServedDevice) -> A
         f"get_{BUSY}": lambda self, *, metadata: device.busy,
     }
     for verb, spec in device.device.spec.actions.items():
-        members[sila_name(verb)] = _command(verb, spec, feature, device)
+        members[sila_name(verb)] = _command(verb, spec, feature, device, running)
         members[f"{sila_name(verb)}_default_lifetime_of_execution"] = (
             timedelta(hours=1) if observable(spec) else None
         )
@@ -148,7 +154,9 @@ def _device_implementation(server: Any, feature: Any, device: ServedDevice) -> A
     return type(f"{feature._identifier}Implementation", (base,), members)(server)
 
 
-def _command(verb: str, spec: ActionSpec, feature: Any, device: ServedDevice) -> Callable[..., Any]:
+def _command(
+    verb: str, spec: ActionSpec, feature: Any, device: ServedDevice, running: Running
+) -> Callable[..., Any]:
     names = list(spec.parameters)
 
     def carried_out(
@@ -158,9 +166,15 @@ def _command(verb: str, spec: ActionSpec, feature: Any, device: ServedDevice) ->
         for name, parameter in spec.parameters.items():
             if parameter.kind == "structure":
                 arguments[name] = json.loads(arguments[name])
+        action_id = action_id or uuid.uuid4().hex
         future = device.begin(verb, sample, action_id, arguments)
         if instance is not None:
-            _follow(future, instance, spec.lasts_s(arguments))
+            execution = str(instance.execution_uuid)
+            running[execution] = device, action_id
+            try:
+                _follow(future, instance, spec.lasts_s(arguments))
+            finally:
+                del running[execution]
         outcome = future.result()
         if outcome.status == "failed":
             identifier = error_name(outcome.attribution or Attribution.INSTRUMENT)
@@ -188,7 +202,7 @@ def _follow(future: Future[Outcome], instance: Any, lasts_s: float) -> None:
             instance.estimated_remaining_time = timedelta(seconds=max(0.0, lasts_s - waited_s))
 
 
-def _cancelling(server: Any, feature: Any, devices: Mapping[str, ServedDevice]) -> Any:
+def _cancelling(server: Any, feature: Any, devices: Mapping[str, ServedDevice], running: Running) -> Any:
     sila2 = library()
 
     class Cancelling(sila2.server.FeatureImplementationBase):  # type: ignore[name-defined]
@@ -197,9 +211,12 @@ def _cancelling(server: Any, feature: Any, devices: Mapping[str, ServedDevice]) 
                 device.cancel()
             return ()
 
-        def CancelCommand(self, execution: str, *, metadata: Any) -> None:
-            error = feature.defined_execution_errors["OperationNotSupported"]
-            raise sila2.framework.DefinedExecutionError(error, "only CancelAll is offered")
+        def CancelCommand(self, execution: str, *, metadata: Any) -> tuple[()]:
+            device, action_id = running.get(execution, (None, ""))
+            if device is None or not device.cancel(action_id):
+                error = feature.defined_execution_errors["InvalidCommandExecutionUUID"]
+                raise sila2.framework.DefinedExecutionError(error, f"no command {execution} is running")
+            return ()
 
     return Cancelling(server)
 
