@@ -14,7 +14,18 @@ from drivers import binding
 from drivers.binding import bind
 from drivers.calibration import Calibration
 from drivers.clock import VirtualClock
-from drivers.driver import Action, Driver, Gives, LabContext, Quantity, Reading, Repeat, Testimony, action
+from drivers.driver import (
+    Action,
+    Driver,
+    Given,
+    Gives,
+    LabContext,
+    Quantity,
+    Reading,
+    Repeat,
+    Testimony,
+    action,
+)
 from drivers.errors import LabError
 from drivers.lab import LabFile
 from drivers.protocol import DeviceSpec
@@ -35,12 +46,10 @@ class Scale(Driver):
     version = "1"
 
     @action(Repeat.TESTABLE, gives={"mass": Gives("g"), "humidity": Gives("percent")})
-    async def weigh(self, sigma: Annotated[float, Quantity("g", at_least=0)] = 0.04) -> dict[str, Reading]:
+    async def weigh(self, sigma: Annotated[float, Quantity("g", at_least=0)] = 0.04) -> Given:
         """Weigh what lies on the pan."""
-        return {
-            "mass": Reading(value=2.0, unit="g", sigma=sigma or None),
-            "humidity": Reading(value=40.0, unit="percent"),
-        }
+        mass = Reading(value=2.0, unit="g", sigma=sigma or None)
+        return Given({"mass": mass, "humidity": Reading(value=40.0, unit="percent")}, {"repeats": 3})
 
     @weigh.testify
     async def weigh_testimony(self, action: Action) -> Testimony:
@@ -73,6 +82,7 @@ async def test_every_reading_has_its_certificate_beside_it_and_says_when_it_is_p
 ) -> None:
     assert "calibration" not in (await scale(tmp_path, None).act(weigh())).record
     kept = (await scale(tmp_path, {**SETTINGS, "valid_until": "9999-01-01"}).act(weigh())).record
+    assert kept["repeats"] == 3
     assert kept["calibration"]["certificate"] == "D-K-15070-2026-03" and "warning" not in kept["calibration"]
     expired = {**SETTINGS, "date": "2020-03-01", "valid_until": "2021-03-01"}
     kept = (await scale(tmp_path, expired).act(weigh())).record
