@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from drivers import contract, registry
-from drivers.contract import Case
+from drivers.contract import Case, allowed
 from drivers.driver import Driver
-from drivers.protocol import Argument
+from drivers.protocol import Argument, ParameterSpec
 
 MIX: tuple[str, str, Mapping[str, Argument]] = (
     "sim.dispenser",
@@ -36,21 +37,27 @@ CASES = (
     Case("replay"),
     Case("replay", settings={"match": "nearest", "replicates": "draw", "takes_s": 60.0}),
     Case("labeler.emt"),
+    Case(
+        "labeler.ase",
+        settings={
+            "calculator": "emt",
+            "method": "effective medium",
+            "fidelity": "potential",
+            "code_version": "3",
+        },
+    ),
     Case("labeler.unsure", settings={"expensive": "labeler.emt", "elements": ["Cu", "Au"]}),
     Case("sim.colour_mixer"),
+    Case("sim.elastic_table"),
+    Case("sim.perovskite_film"),
+    Case("sim.mixing_robot"),
     Case("sim.stand_in", settings={"driver": "sim.colour_mixer"}),
 )
-# The same class with other settings, and codes that are not everywhere: tests/drivers/labelers is about them. Films of
-# perovskites and tables of moduli know only the crystals of their table, and no other text, and a mixture has a sum:
-# tests/drivers/test_perovskite_film.py, test_elastic_table.py, test_mixing_robot.py.
+# Codes that are not everywhere, and a network that takes seconds to load: tests/drivers/labelers is about them.
 ELSEWHERE = {
-    "labeler.ase",
     "labeler.chgnet",
     "labeler.espresso",
     "labeler.gpaw",
-    "sim.elastic_table",
-    "sim.perovskite_film",
-    "sim.mixing_robot",
     # Each beside the server, broker or chemistry that it is tried against.
     "human",
     "liquid_handler",
@@ -67,13 +74,32 @@ ELSEWHERE = {
 }
 
 
+COPPER = {**allowed(ParameterSpec(kind="structure")), "id": "text", "k_vrh": 140.0, "g_vrh": 48.0}  # type: ignore[dict-item]
+TABLES = {
+    "replay": (
+        "table.csv",
+        "temperature,gas,yield\n300,air,1\n300,air,2\n400,argon,3\n500,air,4\n",
+        {"inputs": {"temperature": "temperature", "gas": "gas"}, "outputs": {"yield": "yield"}},
+    ),
+    "sim.elastic_table": ("table.jsonl", json.dumps(COPPER) + "\n", {}),
+    "sim.perovskite_film": ("table.csv", 'material_id,cif,heat_all,dir_gap\ntext,"a",0.5,2.0\n', {}),
+    # Two components of 0 to 100 %: half of each is a mixture.
+    "sim.mixing_robot": (
+        "table.csv",
+        "A,B,y\n" + "".join(f"{a},{100 - a},{1 + a * (100 - a)}\n" for a in range(0, 101, 4)),
+        {"components": {"a": "A", "b": "B"}, "output": "y", "reading": "y", "output_unit": "S/cm"},
+    ),
+}
+
+
 def with_table(case: Case, directory: Path) -> Case:
-    if case.driver != "replay":
+    """The case with a table of its own, in which the suite's own arguments can be looked up."""
+    if case.driver not in TABLES:
         return case
-    table = directory / "table.csv"
-    table.write_text("temperature,gas,yield\n300,air,1\n300,air,2\n400,argon,3\n500,air,4\n")
-    columns = {"inputs": {"temperature": "temperature", "gas": "gas"}, "outputs": {"yield": "yield"}}
-    return Case("replay", {"table": str(table), **columns, **case.settings})
+    name, text, settings = TABLES[str(case.driver)]
+    table = directory / name
+    table.write_text(text)
+    return Case(case.driver, {"table": str(table), **settings, **case.settings})
 
 
 @pytest.mark.parametrize("keeps", contract.PROMISES, ids=lambda keeps: keeps.__name__)
