@@ -53,6 +53,7 @@ def test_the_library_is_complete() -> None:
         "crossed_barrel",
         "discover_cu_au_pd",
         "discover_oxides",
+        "discover_where_unsure",
         "instant",
         "p3ht_cnt",
         "solid_state",

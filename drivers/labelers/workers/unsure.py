@@ -14,6 +14,7 @@ from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 
 from drivers.labelers.workers.code import Code
 from drivers.labelers.workers.crystals import atoms_of, record_of
+from drivers.labelers.workers.errors import Broken
 from drivers.labelers.workers.learning.linear import LinearPotential, Prediction
 from drivers.labelers.workers.learning.memory import Memory
 from drivers.labelers.workers.learning.moments import Moments, Rows
@@ -88,9 +89,8 @@ class UnsureCalculator(Calculator):
         self.expensive, self.learner, self.audit = expensive, learner, audit
         self.asked = self.calculated = self.audits = 0
         self.widest = 0.0  # half-width of an energy per atom that was answered without a calculation
-        self.audited: list[
-            float
-        ] = []  # errors of energies per atom that were answered for, as audits found them
+        self.audited: list[float] = []  # errors of energies per atom that would have been answered
+        self.fault = ""  # why a calculation was not kept
 
     def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """Everything at once: a calculation is too dear to be asked twice."""
@@ -126,7 +126,10 @@ class UnsureCalculator(Calculator):
             self.audits += 1
             self.audited.append((said.energy - results["energy"]) / len(here))
         if fits and all(np.isfinite(one).all() for one in results.values()):
-            learner.keep(here, said, results)
+            try:
+                learner.keep(here, said, results)
+            except OSError as error:  # the label is good all the same
+                self.fault = f"a calculation could not be learned from: {error}"
         self.results = results | {"free_energy": results["energy"]}
 
 
@@ -150,7 +153,10 @@ class UnsureCode(Code):
         return self._code.refusal(atoms)
 
     def calculator(self, atoms: Atoms, rung: Mapping[str, Any]) -> BaseCalculator:
-        self.learner.read()
+        try:
+            self.learner.read()
+        except OSError as error:
+            raise Broken(f"memory: {error}; name a folder that can be read") from error
         return UnsureCalculator(self._code.calculator(atoms, rung), self.learner, self.settings["audit"])
 
     def details(self, calculator: BaseCalculator) -> dict[str, Any]:
@@ -166,6 +172,8 @@ class UnsureCode(Code):
             "learned_from": self.learner.potential.n_learned,
             "half_widths_sd": [self.learner.energy_trust.half_width, self.learner.force_trust.half_width],
         }
+        if calculator.fault:
+            said["memory_fault"] = calculator.fault
         if n < of:
             return {"unsure": said}
         return {

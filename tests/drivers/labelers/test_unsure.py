@@ -169,6 +169,26 @@ def test_it_calculates_where_unsure_learns_and_then_answers_within_its_threshold
     assert label(bench, memory, bulk("Al", cubic=True)).record["unsure"]["answered_by"] == "expensive"
 
 
+def test_a_full_disk_costs_what_would_be_learned_and_no_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Memory, line: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Memory, "add", full)
+    ended = label(Bench(), tmp_path / "m.jsonl", alloy(0))
+    assert not ended.failed and "No space left" in ended.record["unsure"]["memory_fault"]
+    (tmp_path / "n.jsonl").mkdir()
+    unreadable = label(Bench(), tmp_path / "n.jsonl", alloy(0))
+    assert unreadable.failed and unreadable.reason.startswith("memory: ") and not unreadable.lasting
+
+
+def test_atoms_without_neighbours_have_no_slopes() -> None:
+    alone = Atoms("Cu", cell=np.eye(3) * 20, pbc=True)
+    rows = MOMENTS.rows(alone)
+    assert np.count_nonzero(rows.energy) == 1 and not rows.forces.any() and not rows.stress.any()
+
+
 def test_a_relaxation_is_answered_by_both_and_audits_are_said(tmp_path: Path) -> None:
     bench, memory = Bench(), tmp_path / "m.jsonl"
     shares, off = [], []

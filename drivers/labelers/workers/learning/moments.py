@@ -96,9 +96,11 @@ class Moments:
         fine, fine_slope = self._radial(r, kind, self.pair)
         f, slope = self._radial(r, kind, self.many)
         m0 = _summed(i, f, n)
-        m1 = _summed(i, (f[:, :, None] * unit[:, None, :]).reshape(len(r), -1), n).reshape(n, -1, 3)
+        c = f.shape[1]
+        m1 = _summed(i, (f[:, :, None] * unit[:, None, :]).reshape(len(r), 3 * c), n).reshape(n, c, 3)
         tensor = unit[:, :, None] * unit[:, None, :]
-        m2 = _summed(i, (f[:, :, None, None] * tensor[:, None]).reshape(len(r), -1), n).reshape(n, -1, 3, 3)
+        m2 = _summed(i, (f[:, :, None, None] * tensor[:, None]).reshape(len(r), 9 * c), n)
+        m2 = m2.reshape(n, c, 3, 3)
         one, two = np.triu_indices(f.shape[1])
         features = np.concatenate(
             [
@@ -142,7 +144,8 @@ class Moments:
         out, out_slope = (np.zeros((len(r), len(self.elements), count)) for _ in range(2))
         at = np.arange(len(r))
         out[at, kind], out_slope[at, kind] = value, slope
-        return out.reshape(len(r), -1), out_slope.reshape(len(r), -1)
+        width = len(self.elements) * count
+        return out.reshape(len(r), width), out_slope.reshape(len(r), width)
 
 
 def _summed(at: NDArray[np.intp], values: Array, n: int) -> Array:
