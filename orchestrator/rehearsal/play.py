@@ -92,7 +92,7 @@ def summed(records: Records, fault: str, rate: float, finished: bool, *, doubts:
         fault=fault,
         rate=rate,
         finished=finished,
-        reason=records.reason,
+        reason=records.reason or "; ".join((*_lost(records), *records.waits)),
         measured=states["measured"],
         failed=states["failed"],
         duration_s=records.lab_elapsed_s,
@@ -100,3 +100,9 @@ def summed(records: Records, fault: str, rate: float, finished: bool, *, doubts:
         refused=dict(refused),
         doubts=doubts,
     )
+
+
+def _lost(records: Records) -> tuple[str, ...]:
+    """That a person must look for samples, where nobody knows their places."""
+    lost = [one.name for one in records.samples if one.at is None and not one.left]
+    return (f"a person must say where {', '.join(lost)} is",) if lost else ()

@@ -125,3 +125,5 @@ def test_samples_are_carried_by_stand_ins_between_the_laboratorys_places(tmp_pat
     assert played.duration_s >= 5 * 600 + 4 * 2 * 60
     assert 0 < played.traffic.idle_share < 1 and played.traffic.foretold is not None
     assert any("arm.be_at: " in line for line in lines(bound, [played], ()))
+    lost = play(bound, fault="dropped_sample", rate=1.0)
+    assert not lost.finished and "a person must say where x0001" in lost.reason, lost

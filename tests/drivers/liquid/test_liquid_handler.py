@@ -14,6 +14,7 @@ from drivers.clock import VirtualClock
 from drivers.contract import Case
 from drivers.driver import LabContext
 from drivers.errors import ArgumentRejected, LabError, SettingsError
+from drivers.instruments.liquid_deck import Deck
 from drivers.instruments.liquid_handler import LiquidHandler
 from drivers.protocol import Attribution, Outcome
 from tests.drivers.laboratory import request
@@ -208,3 +209,17 @@ async def test_it_keeps_the_contract(tmp_path: Path, promise: str) -> None:
     one = await Case("liquid_handler", {"layout": LAYOUT}).ready(tmp_path)
     await getattr(contract, promise)(one)
     await one.disconnect()
+
+
+def test_a_deck_is_the_same_whatever_the_order_in_which_it_is_described() -> None:
+    """Carriers go first, wherever they are named; what lies on nothing is said."""
+    settings = bind(printed("instruments/liquid_handler.md", {}))["pipettor"].settings
+    assert isinstance(settings, LiquidHandler.Settings)
+    layout = dict(settings.layout)
+    for order in (sorted(layout), sorted(layout, reverse=True)):
+        deck = Deck(settings.deck, {name: layout[name] for name in order})
+        assert list(deck.labware) == ["plate_carrier", "tip_carrier", "plate", "stock", "tips"]
+        assert deck.wells["stock.A1"].tracker.get_used_volume() == 12000
+    del layout["plate_carrier"]
+    with pytest.raises(SettingsError, match="'plate_carrier', which lies nowhere"):
+        Deck(settings.deck, layout)
