@@ -5,7 +5,6 @@ Data only: the orchestrator binds it (`orchestrator.scheduling.layout`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -15,7 +14,6 @@ _NAME = r"[a-z][a-z0-9_]*"
 PLACE = rf"^{_NAME}$"
 CARRIES = rf"^{_NAME}\.{_NAME}$"
 PlaceName = Annotated[str, Field(pattern=PLACE, max_length=48)]
-POSITION = re.compile(rf"(?P<place>{_NAME})(?:\.(?P<slot>[1-9][0-9]*))?")
 
 
 class PlaceModel(BaseModel):

@@ -11,7 +11,7 @@ from campaigns.errors import did_you_mean
 from campaigns.units import UnitError, convert, parse_quantity
 from drivers.binding import BoundDevice
 from drivers.lab import LabFile
-from drivers.place import POSITION, TransportEntry
+from drivers.place import TransportEntry
 from drivers.protocol import ActionSpec, Argument
 
 Where = tuple[str | int, ...]
@@ -220,11 +220,6 @@ def _unreachable(layout: Layout) -> Iterator[str]:
                     known = did_you_mean(str(called), declared.choices)
                     yield f"{transport.device}.{transport.verb} knows no {called!r}: {known}"
                     break
-
-
-def is_position(text: str) -> bool:
-    """Whether a text has the form of a position."""
-    return POSITION.fullmatch(text) is not None
 
 
 def seconds(raw: float | str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from campaigns.campaign import Budget, Phase
@@ -188,10 +187,3 @@ class PlaceWalk(Walk):
         sample = self.state.samples.here[name]
         where = self.dice.choice((self.really[name], sample.home))
         self._command("sample", sample=name, to=where, note="found it")
-
-
-def without_places(the_bound: BoundCampaign) -> BoundCampaign:
-    """The same campaign where nobody is told where samples are."""
-    old = the_bound.laboratory
-    lab = Laboratory(old.file, old.devices, old.limits)
-    return replace(the_bound, laboratory=lab)
