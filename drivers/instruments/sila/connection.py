@@ -58,6 +58,7 @@ class Connection:
         self._client: SilaClient | None = None
         self._opening = asyncio.Lock()
         self._executing: set[str] = set()  # UUIDs of the observable commands that are waited for
+        self._n_cancels = 0
 
     async def open(self) -> SilaClient:
         """The client, connected. Raises ServerAway, SettingsError (no library, unreadable certificates)."""
@@ -137,10 +138,13 @@ class Connection:
         if name not in client._features[feature]._observable_commands:
             got = await self.call(lambda _: command(**parameters), within_s=math.inf)
             return _named(got), {}
+        n_cancels = self._n_cancels
         instance = await self.call(lambda _: command(**parameters))
         execution = str(instance.execution_uuid)
         self._executing.add(execution)
         try:
+            if self._n_cancels > n_cancels:  # while it was sent, when nobody knew its UUID yet
+                await self.cancel()
             return await self._followed(instance)
         finally:
             self._executing.discard(execution)
@@ -150,6 +154,7 @@ class Connection:
 
         One that has ended meanwhile, or that cannot be cancelled by itself, is no error.
         """
+        self._n_cancels += 1
         executions = tuple(self._executing)
         if not executions or CANCEL not in (await self.open())._features:
             return

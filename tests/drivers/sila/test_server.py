@@ -137,8 +137,12 @@ async def test_a_device_does_one_thing_at_a_time_and_cancel_all_stops_it(port: i
         assert await ask(lambda c: (c.Furnace.Busy.get(), c.Furnace.SucceededActions.get())) == (False, [])
 
 
+def long_mixing() -> LabFile:
+    return thin_film(clock="wall").with_settings("dispenser", takes_s=3000.0)
+
+
 async def test_one_command_is_cancelled_by_its_execution_and_others_go_on(port: int, tmp_path: Path) -> None:
-    async with serving(thin_film(clock="wall"), tmp_path, port=port), client(port) as ask:
+    async with serving(long_mixing(), tmp_path, port=port), client(port) as ask:
         heating = await ask(lambda c: c.Furnace.Heat(Sample="s1", ActionId="", Temperature=500.0, Hold=300.0))
         mixing = await ask(
             lambda c: c.Dispenser.Mix(Sample="s2", ActionId="m", DopantFraction=0.1, Solvent="anisole")
@@ -151,7 +155,7 @@ async def test_one_command_is_cancelled_by_its_execution_and_others_go_on(port: 
         assert refused.value.identifier == "InvalidCommandExecutionUUID"
         await ask(lambda c: c.CancelController.CancelCommand(str(heating.execution_uuid)))
         with pytest.raises(DefinedExecutionError):
-            await asyncio.wait_for(ask(lambda c: waited(heating)), 5)
+            await asyncio.wait_for(ask(lambda c: waited(heating)), 20)
         assert await ask(lambda c: (c.Furnace.Busy.get(), c.Dispenser.Busy.get())) == (False, True)
         with pytest.raises(DefinedExecutionError) as over:
             await ask(lambda c: c.CancelController.CancelCommand(str(heating.execution_uuid)))
@@ -161,14 +165,14 @@ async def test_one_command_is_cancelled_by_its_execution_and_others_go_on(port: 
 
 async def test_a_halt_cancels_what_the_driver_waits_for_and_nothing_else(port: int, tmp_path: Path) -> None:
     settings = SilaDevice.Settings.model_validate({**FURNACE, "halt": [], "port": port})
-    async with serving(thin_film(clock="wall"), tmp_path, port=port), client(port) as ask:
+    async with serving(long_mixing(), tmp_path, port=port), client(port) as ask:
         one = SilaDevice("furnace", settings, LabContext(VirtualClock(), None, 0, tmp_path))
         await ask(lambda c: c.Dispenser.Mix(Sample="s2", ActionId="m", DopantFraction=0.1, Solvent="anisole"))
         act = asyncio.create_task(one.act(request("furnace", "heat", id="h", temperature=467.0, hold=300.0)))
         while not await ask(lambda c: c.Furnace.Busy.get() and c.Dispenser.Busy.get()):
             await asyncio.sleep(0.01)
         await one.halt()
-        outcome = await asyncio.wait_for(act, 5)
+        outcome = await asyncio.wait_for(act, 20)
         assert outcome.status == "failed", outcome
         assert await ask(lambda c: (c.Furnace.Busy.get(), c.Dispenser.Busy.get())) == (False, True)
         await one.halt()  # nothing is waited for: nothing is cancelled
