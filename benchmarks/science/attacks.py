@@ -36,7 +36,8 @@ from surrogates.materials.attack.attacks import (
 )
 from surrogates.materials.attack.cells import SKIN, Cells
 from surrogates.materials.attack.potential import Frame, PotentialEnsemble, PotentialSettings
-from surrogates.materials.crystals import structure_of
+from surrogates.materials.crystals import check, structure_of
+from surrogates.materials.errors import StructureRejected
 
 EDGE = 3.75  # A of a face-centred cube, hot
 SITES = (
@@ -49,7 +50,7 @@ SITES = (
     (0, 0, 0),
 )
 INITIAL, RATTLE = 4, 0.03  # labels all begin with, A
-ROUNDS, BATCH = 4, 2
+ROUNDS, BATCH = 3, 2
 STEP, FRICTION = 4.0 * units.fs, 0.02 / units.fs
 REPLICAS, STEPS = 20, 200
 METHODS = ("random", "dynamics", "adversarial")
@@ -78,6 +79,15 @@ def shortest(atoms: Atoms) -> float:
     """Distance of the two nearest atoms, angstrom."""
     found = atoms.get_all_distances(mic=True)
     return float(found[np.triu_indices(len(atoms), 1)].min())
+
+
+def sound(one: Structure) -> bool:
+    """Whether anybody would label it: no atoms on top of each other. Attacks are held to the same."""
+    try:
+        check(one)
+    except StructureRejected:
+        return False
+    return True
 
 
 class Truth(NamedTuple):
@@ -181,7 +191,7 @@ def judged(ensemble: PotentialEnsemble, real: Truth, temperature: float, seed: i
                 real.highest - real.lowest
             )
             if physical[k]:
-                own.append(label(structure(atoms, atoms.positions)))
+                own.append(Frame(structure(one, step[k]), 0.0, atoms.get_forces()))
     found = own[:: max(1, len(own) // 100)]
     here = np.nan
     if found:
@@ -212,11 +222,13 @@ def proposed(
         doubt = variances(said, cells).tolist()
         found = [Attacked(s, 0, e, v, v) for s, e, v in zip(cells_of, above, doubt, strict=True)]
         found = sorted(found, key=lambda a: -a.value)
-        found = [a for a in found if a.energy < 6 * args.kT][:100]
+        found = [a for a in found if a.energy < 6 * args.kT and sound(a.structure)][:100]
     chosen = [a.structure for a in worth_a_label(found, ensemble, frames, args.kT, BATCH)]
     while len(chosen) < BATCH:
         amplitude = rng.uniform(0.05, 0.3)
-        chosen.append(structure(one, one.positions + rng.normal(0.0, amplitude, one.positions.shape)))
+        rattled = structure(one, one.positions + rng.normal(0.0, amplitude, one.positions.shape))
+        if sound(rattled):
+            chosen.append(rattled)
     return chosen
 
 

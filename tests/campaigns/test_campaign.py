@@ -47,6 +47,7 @@ def test_the_library_is_complete() -> None:
     assert library() == (
         "ada",
         "agnp",
+        "attacked_cells",
         "co_search",
         "colours",
         "composite_film",
