@@ -1,6 +1,7 @@
 """Labels where unsure: how many calculations a relaxation, a dynamics run and a screening need, and what that costs.
 
     python benchmarks/science/unsure.py [--code emt|chgnet] [--thresholds 0.002 0.005 0.01] [--seeds 3] [--json FILE]
+    python benchmarks/science/unsure.py --draw JSON... PNG
 
 Each threshold (half-width of a 90 % interval, eV per atom; forces: twenty times it, eV/angstrom) and seed begins with
 an empty memory. Everything is done twice: by the unsure code and by the expensive one alone.
@@ -191,6 +192,33 @@ def within(own: list[float], trial: Trial) -> float:
     return float(np.mean(np.array(own) <= trial.learner.threshold)) if own else float("nan")
 
 
+def picture(files: list[Path], to: Path) -> None:
+    """Of each file: shares of points that were calculated, and errors, over thresholds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    for color, file in zip(("#084594", "#d94801", "#4292c6"), files, strict=False):
+        run = json.loads(file.read_text())
+        for marker, task in zip("osD", ("relaxation", "dynamics", "screening"), strict=True):
+            rows = sorted(
+                (row for row in run["rows"] if row["task"] == task), key=lambda row: row["threshold"]
+            )
+            at = [1000 * row["threshold"] for row in rows]
+            style = {"marker": marker, "color": color, "label": f"{task}, {run['code']}", "linewidth": 1}
+            left.plot(at, [100 * row["calculated"] for row in rows], **style)
+            right.plot(at, [1000 * row["error"] for row in rows], **style)
+    left.set_ylabel("calculated, % of the points"), left.set_ylim(0)
+    right.set_ylabel("error, meV per atom"), right.set_ylim(0)
+    for axes in (left, right):
+        axes.set_xlabel("threshold, meV per atom")
+    right.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(to, dpi=130)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -199,7 +227,13 @@ def main() -> None:
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.002, 0.005, 0.01])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--draw", type=Path, nargs="+", help="JSON files of earlier runs, and last the picture"
+    )
     args = parser.parse_args()
+    if args.draw is not None:
+        picture(args.draw[:-1], args.draw[-1])
+        return
     code = code_of(args.code)
     found = []
     heads = (

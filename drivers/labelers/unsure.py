@@ -49,8 +49,12 @@ class UnsureLabeler(Labeler):
     def __init__(self, name: str, settings: Any, lab: LabContext) -> None:
         super().__init__(name, settings, lab)
         folder = lab.directory / "learned" if settings.memory is None else Path(settings.memory).expanduser()
-        # What was calculated by other settings of the code is another truth.
-        text = json.dumps(dict(self._method.settings) | {"version": self._method.version}, sort_keys=True)
+        # What was calculated by other settings of the code is another truth; thresholds do not matter to it.
+        kept = {
+            key: self._method.settings[key]
+            for key in ("expensive", "expensive_settings", "elements", "cutoff")
+        }
+        text = json.dumps(kept | {"version": self._method.version}, sort_keys=True)
         of = hashlib.sha256(text.encode()).hexdigest()[:16]
         places = {**self._method.places, "memory": str(folder.absolute() / f"{of}.jsonl")}
         self._method = replace(self._method, places=places)
