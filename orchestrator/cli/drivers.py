@@ -40,6 +40,7 @@ def show(name: Annotated[str, typer.Argument(help="As `alquimia drivers` lists i
     except (SettingsError, ValueError):
         typer.echo("Its actions depend on its settings; `alquimia validate` checks them with a lab.yaml.")
         return
+    typer.echo(f"safe state: {spec.safe_state or 'not declared'}")
     for verb, action in spec.actions.items():
         summary = action.doc.splitlines()[0] if action.doc else ""
         typer.echo(f"  {verb}  [{action.repeat}, takes {action.takes_s:g} s]  {summary}")

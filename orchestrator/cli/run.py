@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import LabOption, Materials, Set, Store, Tables, existing_log, materials, tables
+
+if TYPE_CHECKING:
+    from orchestrator.binding import BoundCampaign
 
 Arm = Annotated[
     str | None, typer.Option("--arm", metavar="LAB", help="Arm a real laboratory by saying its name.")
@@ -46,6 +49,17 @@ def validate(
         f"{c.budget.experiments} experiments at most, {lab_file.reality} laboratory {lab_file.name!r}."
     )
     typer.echo(f"fingerprint {c.fingerprint}")
+    _warn(bound)
+
+
+def _warn(bound: BoundCampaign) -> None:
+    """What is no fault of the laboratory and should be known before it runs."""
+    from datetime import date
+
+    from drivers.binding import warnings
+
+    for warning in warnings(bound.laboratory.devices, date.today()):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def run(
@@ -78,6 +92,7 @@ def run(
         campaign, lab_file=lab, overrides=overrides, tables=tables(table), materials=materials(materials_)
     )
     check_arming(bound.laboratory, arm)
+    _warn(bound)
     if store is None:
         path = Path("runs", f"{bound.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}", "log.db").absolute()
     else:
