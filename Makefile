@@ -64,6 +64,10 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/elastic_labels.py
 	$(BIN)/python benchmarks/science/synthesizability.py --classifier trees
 	$(BIN)/python benchmarks/science/synthesizability.py --classifier cgcnn --bags 8
+	$(BIN)/python benchmarks/science/debye.py --code emt
+	$(BIN)/python benchmarks/science/funnel.py
+	$(BIN)/python benchmarks/science/unsure.py
+	$(BIN)/python benchmarks/science/attacks.py --seeds 6
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py
