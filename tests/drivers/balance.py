@@ -11,6 +11,7 @@ class Balance(Driver):
     """A laboratory balance."""
 
     version = "1"
+    safe_state = "at rest: it only weighs"
 
     class Settings(Driver.Settings):
         host: str
