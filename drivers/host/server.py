@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from drivers.clock import VirtualClock
+from drivers.clock import Clock, VirtualClock
 from drivers.driver import Driver
 from drivers.errors import ArgumentRejected, UnknownVerb
 from drivers.host.spec import JOURNAL_LOST, HostSpec, beyond
@@ -59,7 +59,7 @@ class Host:
             None  # acts that the engine knows to be in hand, once it has said so
         )
         self._wakes: frozenset[float] = frozenset()  # times at which it wants to be woken, as it said then
-        self._waking: dict[float, asyncio.Task[Reply]] = {}
+        self._waking: dict[float, asyncio.Task[None]] = {}
         for device in devices.values():
             if isinstance(device.lab.clock, VirtualClock):
                 device.lab.clock.paced_by(partial(self._may_jump, device.lab.clock))
@@ -86,6 +86,7 @@ class Host:
         await self.stopped.wait()
         watch.cancel()
         server.close()
+        self._wake_all()
         if self._falling:
             await self._halt({})
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -154,8 +155,7 @@ class Host:
         if epoch < self.journal.epoch:
             return {"stale": self.journal.epoch}
         self._awaited, self._wakes = None, frozenset()
-        for waking in self._waking.values():  # the engine that wanted to be woken is gone
-            waking.cancel()
+        self._wake_all()
         named = [str(action) for action in request["open"]]
         still = {str(device) for device in request.get("halted", ())}
         self._halted = still & set(self.devices)
@@ -322,20 +322,25 @@ class Host:
         return {}
 
     async def _wake(self, request: Mapping[str, Any]) -> Reply:
-        """Answer at a time of the laboratory, or later: on virtual time only a host can tell when that is."""
+        """Answer at a time of the laboratory: on virtual time only a host can tell when that is. A fence and the host's
+        end answer at once, with the time that it is then; whoever still wants to be woken asks again."""
         at_s = float(request["at_s"])
-        if at_s not in self._waking:
-            self._waking[at_s] = asyncio.create_task(self._sleep_until(at_s))
-        return await asyncio.shield(self._waking[at_s])
-
-    async def _sleep_until(self, at_s: float) -> Reply:
         clock = next(iter(self.devices.values())).lab.clock
+        if at_s not in self._waking:
+            self._waking[at_s] = asyncio.create_task(self._sleep_until(at_s, clock))
+        await asyncio.wait([self._waking[at_s]])
+        return {"now_s": clock.now()}
+
+    async def _sleep_until(self, at_s: float, clock: Clock) -> None:
         try:
             with clock.working():
                 await clock.sleep(max(at_s - clock.now(), 0.0))
-                return {"now_s": clock.now()}
         finally:
             del self._waking[at_s]
+
+    def _wake_all(self) -> None:
+        for waking in self._waking.values():
+            waking.cancel()
 
     def _may_jump(self, clock: VirtualClock) -> bool:
         """Virtual time stands while the engine has not heard of an act's end, or has sent one that is not here: else

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from drivers.client import HostClient, holder
-from drivers.clock import WallClock
+from drivers.clock import Clock, WallClock
 from drivers.driver import Driver, Gives, LabContext, Quantity, action
 from drivers.host.server import Host
 from drivers.host.spec import Bound, HostedDevice, HostSpec
@@ -139,10 +139,10 @@ class Bench:
     def journal(self) -> Journal:
         return Journal(self.spec.directory / "journal.jsonl")
 
-    def host(self, kind: type[Rig] = Rig, **changes: Any) -> Host:
+    def host(self, kind: type[Rig] = Rig, *, clock: Clock | None = None, **changes: Any) -> Host:
         """A host in this process, not yet serving."""
         spec = self.spec.model_copy(update=changes)
-        lab = LabContext(WallClock(), None, 0, spec.directory)
+        lab = LabContext(clock or WallClock(), None, 0, spec.directory)
         devices = {
             name: kind(name, kind.Settings.model_validate(dict(device.settings)), lab)
             for name, device in spec.devices.items()

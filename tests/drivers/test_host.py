@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drivers.clock import VirtualClock
 from drivers.host import server
 from drivers.host.server import Host
 from drivers.host.spec import Bound
@@ -328,3 +329,40 @@ async def test_testimony_is_the_devices_or_unknown(bench: Bench, verdict: str) -
         reply = await client.ask(request(act("a", "test"), op="testify"), within_s=30)
     expected = verdict if verdict in ("done", "not done") else "unknown"
     assert reply["testimony"]["verdict"] == expected
+
+
+# -- being woken ------------------------------------------------------------------------------------------------
+async def test_an_engine_is_woken_when_virtual_time_has_come(bench: Bench) -> None:
+    host = bench.host(clock=VirtualClock())
+    async with served(host) as client:
+        await client.ask(FENCE)
+        waking = asyncio.create_task(client.ask({"op": "wake", "at_s": 3600.0}))
+        await client.ask({"op": "pace", "open": [], "wakes": [3600.0]})
+        assert (await asyncio.wait_for(waking, 10))["now_s"] == 3600.0
+
+
+async def test_whoever_waits_to_be_woken_is_answered_by_a_fence_and_may_ask_again(bench: Bench) -> None:
+    """An engine fences its own hosts anew when a person settles a doubt: an answer that never came would leave time
+    standing for ever."""
+    host = bench.host(clock=VirtualClock())
+    async with served(host) as client:
+        await client.ask(FENCE)
+        await client.ask({"op": "pace", "open": ["nothing here"], "wakes": [3600.0]})  # time stands
+        waking = asyncio.create_task(client.ask({"op": "wake", "at_s": 3600.0}))
+        await until(lambda: host._waking)
+        await client.ask({**FENCE, "epoch": 2})
+        assert (await asyncio.wait_for(waking, 10))["now_s"] == 0.0
+        again = asyncio.create_task(client.ask({"op": "wake", "at_s": 3600.0}))
+        await client.ask({"op": "pace", "open": [], "wakes": [3600.0]})
+        assert (await asyncio.wait_for(again, 10))["now_s"] == 3600.0
+
+
+async def test_a_host_that_ends_waits_for_no_time_to_come(bench: Bench) -> None:
+    host = bench.host(clock=VirtualClock())
+    async with served(host) as client:
+        await client.ask(FENCE)
+        await client.ask({"op": "pace", "open": ["nothing here"], "wakes": [3600.0]})
+        waking = asyncio.create_task(client.ask({"op": "wake", "at_s": 3600.0}))
+        await until(lambda: host._waking)
+        await client.ask({"op": "shutdown"})
+        await asyncio.wait_for(asyncio.gather(waking, return_exceptions=True), 10)
