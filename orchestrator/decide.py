@@ -70,6 +70,8 @@ def _lives(state: LabState, bound: BoundCampaign) -> Iterator[Event]:
         match experiment.state:
             case Experiment.PROPOSED if ending:
                 yield _cancelled(experiment, state.reason)
+            case Experiment.PROPOSED if experiment.asked == "abort":
+                yield _cancelled(experiment, experiment.asked_why)
             case Experiment.PROPOSED if proposing.needs_approval(
                 experiment, bound.of(experiment.loop).campaign
             ):

@@ -184,12 +184,12 @@ def may_ask(state: LabState, campaign: Campaign, n_in_hand: int) -> bool:
     a whole batch of them, and neither the phase nor the budget is at its end (that is for when none is in hand)."""
     if not n_in_hand:
         return True
-    if not state.phases or budget_used(state, campaign) is not None:
+    if not state.phases:
         return False
     phase = campaign.plan[state.phases[-1].index]
     if phase.in_flight is None or n_in_hand + phase.batch * phase.replicates > phase.in_flight:
         return False
-    return phase_over(state, campaign) is None
+    return budget_used(state, campaign) is None and phase_over(state, campaign) is None
 
 
 def room(state: LabState, campaign: Campaign) -> int:

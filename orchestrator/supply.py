@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.consumption import Consumption, needs
 from orchestrator.events import Event
 from orchestrator.lifecycle import Campaign, Experiment, Stock
+from orchestrator.states import ExperimentState
 from orchestrator.stock import StockState, quantity
 
 if TYPE_CHECKING:
     from orchestrator.binding import BoundCampaign, BoundStep
     from orchestrator.lab import LabState
-from orchestrator.states import ExperimentState
 
 Amounts = Mapping[str, float]
 

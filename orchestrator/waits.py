@@ -90,7 +90,8 @@ def _lost(state: LabState) -> Iterator[str]:
     """Samples that only a person can find, and those that cannot be cleared away."""
     for name in state.lost:
         maybe = ", ".join(state.samples.here[name].maybe)
-        yield f"sample {name} may be at {maybe}: these stay free; `alquimia sample {name} --at PLACE` says where it is"
+        found = f"`alquimia sample {name} --at PLACE` says where it is"
+        yield f"sample {name} may be at {maybe}: nothing goes there; {found}"
     for one in state.samples.here.values():
         if one.failures >= CARRIED_IN_VAIN and state.experiments[one.name].over:
             again = f"`alquimia sample {one.name} --at {one.at}` has it tried again"

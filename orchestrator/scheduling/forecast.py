@@ -83,7 +83,8 @@ def _played(played: LabState, bound: BoundCampaign, now_s: float) -> list[Expect
         now_s, name = heapq.heappop(ends)
         action = played.actions[name]
         rows.append(Expected(name, action.experiment, action.device, began[name], now_s))
-        apply(_done(action, bound, began[name], now_s))
+        its = bound.of(played.experiments[action.experiment].loop)
+        apply(_done(action, its, began[name], now_s))
     return sorted(rows, key=lambda row: (row.began_s, row.action))
 
 
@@ -113,20 +114,12 @@ def _done(action: ActionState, bound: BoundCampaign, began_s: float, ended_s: fl
     if action.step is None:
         return
     for name in action.experiments:
-        for reading, gift in _steps(action, bound).gives.items():
+        for reading, gift in bound.steps[action.step].gives.items():
             body = {
                 "experiment": name, "action": action.id, "name": reading,
                 "value": 0.0, "unit": gift.unit, "sigma": None,
             }  # fmt: skip
             yield Event(f"measurement/{action.id}", "measurement.recorded", body)
-
-
-def _steps(action: ActionState, bound: BoundCampaign) -> Any:
-    assert action.step is not None
-    for its in (bound, *bound.loops.values()):
-        if action.step < len(its.steps) and its.steps[action.step].step.verb == action.verb:
-            return its.steps[action.step]
-    return bound.steps[action.step]
 
 
 def _lasts_s(action: ActionState, bound: BoundCampaign) -> float:
@@ -135,7 +128,7 @@ def _lasts_s(action: ActionState, bound: BoundCampaign) -> float:
 
 
 def _copy(state: LabState) -> LabState:
-    """The part of a state that what comes next depends on, free to be changed."""
+    """The part of a state that what comes next depends on, free to be changed; nothing that grows with the log."""
     kept = {**state.live, **{name: state.experiments[name] for name in state.samples.here}}
     actions = {name: state.actions[name] for one in kept.values() for name in one.actions}
     small = replace(
@@ -143,7 +136,11 @@ def _copy(state: LabState) -> LabState:
         experiments=kept,
         actions=actions | {a.id: a for a in (*state.open_actions.values(), *state.last_of.values())},
         ended=[],
+        versions={},
         commands=set(),
+        samples=replace(
+            state.samples, left={name: place for name, place in state.samples.left.items() if name in kept}
+        ),
         forecast={},
         story=[],
     )

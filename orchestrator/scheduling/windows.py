@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from orchestrator.binding import BoundCampaign
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action
-from orchestrator.states import ActionState, ExperimentState
+from orchestrator.states import ExperimentState
 
 
-def before(experiment: ExperimentState, state: LabState) -> ActionState | None:
-    """The action that did the step before the next one, None where there is none or nobody saw when it ended."""
+def ended_before_s(experiment: ExperimentState, state: LabState) -> float | None:
+    """Lab time at which the step before the next one ended, None where there is none. An end that nobody saw (a device
+    or a person only said that it was done) is taken to have come when it was expected."""
     for name in reversed(experiment.actions):
         action = state.actions[name]
         if action.step == experiment.step - 1 and action.state is Action.SUCCEEDED:
-            return action if action.ended_s is not None else None
+            return action.ends_s if action.ended_s is None else action.ended_s
     return None
 
 
@@ -26,12 +27,12 @@ def due(
     step = bound.of(experiment.loop).steps[experiment.step].step
     if step.after_s is None and step.within_s is None:
         return None, None
-    last = before(experiment, state)
-    if last is None or last.ended_s is None:
+    ended_s = ended_before_s(experiment, state)
+    if ended_s is None:
         return None, None
     return (
-        None if step.after_s is None else last.ended_s + step.after_s,
-        None if step.within_s is None else last.ended_s + step.within_s,
+        None if step.after_s is None else ended_s + step.after_s,
+        None if step.within_s is None else ended_s + step.within_s,
     )
 
 
