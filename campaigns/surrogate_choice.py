@@ -13,6 +13,8 @@ from campaigns.model import BaseCampaignModel, Name
 ModelName = Literal["gp", "saas", "forest", "trees", "auto"]
 NoiseName = Literal["normal", "robust", "heteroscedastic"]
 NetworkName = Literal["edge_gated", "cgcnn", "composition"]
+PlaceName = Literal["none", "before", "after", "both"]
+NormName = Literal["batch", "layer"]
 DerivationName = Literal["mechanics"]
 ClassifierName = Literal["trees", "network"]
 
@@ -41,7 +43,8 @@ class SynthesizabilityChoice(BaseCampaignModel):
 class MaterialsChoice(BaseCampaignModel):
     """The ensemble of graph networks that predicts materials; None: the planner's own default.
 
-    members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width: of the networks.
+    members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width, layers: of the
+    networks. normalise, norm: where a step of message passing normalises, and over the batch or over the channels.
     derive: readings that are calculated from what the networks predict of others. synthesizability: whether crystals
     can be made, and what that counts.
     """
@@ -50,6 +53,9 @@ class MaterialsChoice(BaseCampaignModel):
     members: int = Field(default=5, ge=2, le=50)
     epochs: int | None = Field(default=None, ge=1, le=10_000)
     width: int | None = Field(default=None, ge=8, le=1024)
+    layers: int | None = Field(default=None, ge=1, le=16)
+    normalise: PlaceName | None = None
+    norm: NormName | None = None
     derive: DerivationName | None = None
     synthesizability: SynthesizabilityChoice | None = None
 

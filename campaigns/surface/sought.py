@@ -8,7 +8,15 @@ from pydantic import Field
 
 from campaigns.surface.entry import Amount, Entry, Name, Unit
 from campaigns.surface.space import TableEntry
-from campaigns.surrogate_choice import ClassifierName, DerivationName, ModelName, NetworkName, NoiseName
+from campaigns.surrogate_choice import (
+    ClassifierName,
+    DerivationName,
+    ModelName,
+    NetworkName,
+    NoiseName,
+    NormName,
+    PlaceName,
+)
 
 
 class ObjectiveEntry(Entry):
@@ -91,6 +99,11 @@ class MaterialsEntry(Entry):
     members: Annotated[int, Field(ge=2, le=50)] = 5
     epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
     width: Annotated[int | None, Field(ge=8, le=1024)] = None
+    layers: Annotated[int | None, Field(ge=1, le=16, description="steps of message passing")] = None
+    normalise: Annotated[
+        PlaceName | None, Field(description="where a step normalises, as to its non-linearity")
+    ] = None
+    norm: NormName | None = None
     derive: Annotated[
         DerivationName | None, Field(description="readings calculated from those that the networks predict")
     ] = None

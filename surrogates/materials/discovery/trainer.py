@@ -109,8 +109,9 @@ def trainer_of(aim: Mapping[str, Any]) -> GraphTrainer:
     said = aim.get("surrogate", {}).get("materials", {})
     network, training = NetworkSettings(), Training()
     network = replace(network, network=said.get("network") or network.network)
-    if said.get("width") is not None:
-        network = replace(network, width=int(said["width"]))
+    for name in ("width", "layers", "normalise", "norm"):
+        if said.get(name) is not None:
+            network = replace(network, **{name: said[name]})
     epochs = said.get("epochs")
     if epochs is not None:
         training = replace(training, epochs=int(epochs), warm_epochs=max(1, round(int(epochs) / WARM)))

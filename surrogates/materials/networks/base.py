@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from surrogates.materials.batches import Batch
+from surrogates.materials.networks.normalisation import Norm, Place
 from surrogates.materials.networks.settings import NetworkSettings
 
 LARGEST = (
@@ -54,11 +56,14 @@ class Network(nn.Module):
     """
 
     embedding = 1  # length of what the heads see, in widths
+    own_place: Place = "before"  # what the settings leave open
+    own_norm: Norm = "layer"
 
     def __init__(self, settings: NetworkSettings, targets: int, per_atom: int = 0, vectors: int = 0) -> None:
         """`targets`: values per graph; `per_atom`: values per node; `vectors`: vectors per node."""
         super().__init__()
         self.settings, self.targets, self.per_atom, self.n_vectors = settings, targets, per_atom, vectors
+        self.place, self.norm = settings.normalise or self.own_place, settings.norm or self.own_norm
         width, read = settings.width, settings.width * self.embedding
         self.expansion = GaussianExpansion(settings.cutoff, settings.filters)
         self.dropout = nn.Dropout(settings.dropout)
@@ -74,8 +79,14 @@ class Network(nn.Module):
             self.along = nn.Linear(width, vectors)
 
     @abstractmethod
+    def steps(self, batch: Batch) -> Iterator[Tensor]:
+        """(n, width) each: the nodes before message passing and after each step of it."""
+
     def nodes(self, batch: Batch) -> Tensor:
         """(n, width): each node after message passing."""
+        for nodes in self.steps(batch):
+            last = nodes
+        return last
 
     @abstractmethod
     def read(self, pooled: Tensor, batch: Batch) -> Tensor:

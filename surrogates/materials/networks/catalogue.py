@@ -8,6 +8,7 @@ from surrogates.materials.networks.base import Network
 from surrogates.materials.networks.cgcnn import CGCNN
 from surrogates.materials.networks.composition import CompositionNetwork
 from surrogates.materials.networks.edge_gated import EdgeGatedNetwork
+from surrogates.materials.networks.normalisation import check
 from surrogates.materials.networks.settings import NetworkSettings
 
 NETWORKS: dict[str, type[Network]] = {
@@ -21,9 +22,10 @@ def build(
     settings: NetworkSettings, targets: int, *, per_atom: int = 0, vectors: int = 0, seed: int = 0
 ) -> Network:
     """A network with first weights drawn from `seed`; torch's global generator is left as it was. Raises ValueError for
-    a name that is not in `NETWORKS`."""
+    a name that is not in `NETWORKS`, and for a norm that there is not."""
     if settings.network not in NETWORKS:
         raise ValueError(f"wanted a network of {', '.join(NETWORKS)}, got {settings.network!r}")
+    check(settings.normalise, settings.norm)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NETWORKS[settings.network](settings, targets, per_atom, vectors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -25,15 +27,18 @@ class CompositionNetwork(Network):
         width = settings.width
         self.register_buffer("features", torch.tensor(physical_features()), persistent=False)
         self.embed = nn.Linear(self.features.shape[1] + 1, width)
-        self.layers = nn.ModuleList(EdgeGated(width, edges=False) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            EdgeGated(width, False, self.place, self.norm) for _ in range(settings.layers)
+        )
         self.hidden = nn.Linear(width, width)
 
-    def nodes(self, batch: Batch) -> Tensor:
+    def steps(self, batch: Batch) -> Iterator[Tensor]:
         known = torch.cat([self.features[batch.numbers], batch.weights[:, None]], dim=1)
         nodes: Tensor = nn.functional.silu(self.embed(known))
+        yield nodes
         for layer in self.layers:
             nodes, _ = layer(nodes, None, batch)
-        return nodes
+            yield nodes
 
     def read(self, pooled: Tensor, batch: Batch) -> Tensor:
         return nn.functional.silu(self.hidden(pooled))

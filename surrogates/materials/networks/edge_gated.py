@@ -4,12 +4,15 @@ neighbours as in coGN (Ruff et al., Digital Discovery 3, 594, 2024)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from surrogates.materials.batches import Batch
 from surrogates.materials.elements import physical_features
 from surrogates.materials.networks.base import Network
+from surrogates.materials.networks.normalisation import Norm, Place, after, before, norm_of, normalised
 from surrogates.materials.networks.settings import NetworkSettings
 
 FEW = 1e-6  # of a sum of gates, which is far larger where there is an edge
@@ -18,15 +21,18 @@ FEW = 1e-6  # of a sum of gates, which is far larger where there is an edge
 class EdgeGated(nn.Module):
     """z_ij = A v_i + B v_j + C e_ij;  e_ij' = e_ij + silu(LN(z_ij));
     v_i' = v_i + silu(LN(U v_i + sum_j s_ij W v_j / sum_j s_ij)), s_ij = sigmoid(z_ij), times the sender's share if
-    nodes are shares of a composition."""
+    nodes are shares of a composition. LN stands before the non-linearity; it may stand after it, at both places or at
+    none, and be a norm over the batch."""
 
-    def __init__(self, width: int, edges: bool) -> None:
+    def __init__(self, width: int, edges: bool, place: Place = "before", norm: Norm = "layer") -> None:
         super().__init__()
         self.nodes = nn.Linear(width, 4 * width)  # A, B, U and W at once
-        self.norm_nodes = nn.LayerNorm(width)
+        self.norm_nodes = norm_of(norm, width, before(place))
+        self.after_nodes = norm_of(norm, width, after(place))
         if edges:
             self.edges = nn.Linear(width, width, bias=False)
-            self.norm_edges = nn.LayerNorm(width)
+            self.norm_edges = norm_of(norm, width, before(place))
+            self.after_edges = norm_of(norm, width, after(place))
 
     def forward(self, nodes: Tensor, edges: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Nodes (n, width), edges (e, width) or None -> both after the step."""
@@ -34,14 +40,15 @@ class EdgeGated(nn.Module):
         z = to.index_select(0, batch.receivers) + of.index_select(0, batch.senders)
         if edges is not None:
             z = z + self.edges(edges)
-            edges = edges + nn.functional.silu(self.norm_edges(z))
+            change = nn.functional.silu(normalised(self.norm_edges, z, batch.counts))
+            edges = edges + normalised(self.after_edges, change, batch.counts)
         share = batch.counts if edges is not None else batch.counts * batch.weights[batch.senders]
         gate = torch.sigmoid(z) * share[:, None]
         total = torch.zeros_like(nodes).index_add(
             0, batch.receivers, gate * sent.index_select(0, batch.senders)
         )
         gates = torch.full_like(nodes, FEW).index_add(0, batch.receivers, gate)
-        return nodes + nn.functional.silu(self.norm_nodes(own + total / gates)), edges
+        return nodes + self.after_nodes(nn.functional.silu(self.norm_nodes(own + total / gates))), edges
 
 
 class EdgeGatedNetwork(Network):
@@ -55,15 +62,18 @@ class EdgeGatedNetwork(Network):
         self.register_buffer("features", torch.tensor(physical_features()), persistent=False)
         self.embed = nn.Linear(self.features.shape[1], width)
         self.expand = nn.Linear(settings.filters, width)
-        self.layers = nn.ModuleList(EdgeGated(width, edges=True) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            EdgeGated(width, True, self.place, self.norm) for _ in range(settings.layers)
+        )
         self.hidden = nn.Linear(width + 1, width)
 
-    def nodes(self, batch: Batch) -> Tensor:
+    def steps(self, batch: Batch) -> Iterator[Tensor]:
         nodes: Tensor = nn.functional.silu(self.embed(self.features)).index_select(0, batch.numbers)
         edges = nn.functional.silu(self.expand(self.expansion(batch.distances)))
+        yield nodes
         for layer in self.layers:
             nodes, edges = layer(nodes, edges, batch)
-        return nodes
+            yield nodes
 
     def read(self, pooled: Tensor, batch: Batch) -> Tensor:
         pooled = torch.cat([pooled, (batch.volumes / 20.0).log()[:, None]], dim=1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from surrogates.materials.graph import CUTOFF, Kind
+from surrogates.materials.networks.normalisation import Norm, Place
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
     """network: name in `NETWORKS`; width: channels of nodes and edges; layers: message passing steps; cutoff:
     angstrom; neighbours: nearest ones kept of each atom, None for all within the cutoff; filters: Gaussians of the
-    bond expansion; dropout: share of the pooled representation left out in training."""
+    bond expansion; dropout: share of the pooled representation left out in training; normalise, norm: where a step of
+    message passing normalises and over what, None for where the network of that name does."""
 
     network: str = "edge_gated"
     width: int = 96
@@ -20,6 +22,8 @@ class NetworkSettings:
     neighbours: int | None = 16
     filters: int = 41
     dropout: float = 0.0
+    normalise: Place | None = None
+    norm: Norm | None = None
 
     @property
     def kind(self) -> Kind:

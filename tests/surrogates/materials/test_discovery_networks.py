@@ -114,10 +114,13 @@ def test_a_campaign_asks_real_networks_and_a_damaged_model_is_fitted_again(reque
 
 
 def test_the_campaign_says_which_networks():
-    said = {"network": "cgcnn", "members": 7, "epochs": 50, "width": 24}
+    said = {"network": "cgcnn", "members": 7, "epochs": 50, "width": 24, "layers": 3}
+    said |= {"normalise": "after", "norm": "layer"}
     aim = {"space": {"parameters": [{"generate": []}]}, "surrogate": {"materials": said}}
     settings = trainer_of(aim).settings
-    assert (settings.network.network, settings.network.width, settings.members) == ("cgcnn", 24, 7)
+    assert settings.members == 7
+    wanted = NetworkSettings("cgcnn", width=24, layers=3, normalise="after", norm="layer")
+    assert settings.network == wanted
     assert (settings.training.epochs, settings.training.warm_epochs) == (50, 10)
     usual = trainer_of({"space": {"parameters": [{"generate": []}]}}).settings
     assert usual == EnsembleSettings(members=5, network=NetworkSettings(), training=Training())

@@ -12,6 +12,7 @@ from surrogates.materials.networks import NETWORKS, NetworkSettings, build
 from surrogates.materials.networks.cgcnn import Convolution
 from surrogates.materials.networks.edge_gated import EdgeGated
 from surrogates.materials.networks.gated_sum import gated_sum
+from surrogates.materials.networks.normalisation import CountedBatchNorm
 from surrogates.materials.training import predict
 
 from .test_graph import low_symmetry, record, rock_salt
@@ -45,7 +46,7 @@ def every_edge(batch, values):
 
 
 def without_norm(width):
-    norm = nn.BatchNorm1d(width).eval()
+    norm = CountedBatchNorm(width).eval()
     norm.running_var.fill_(1 - norm.eps)
     return norm
 
@@ -82,14 +83,16 @@ def test_cgcnn_is_the_published_formula():
     assert torch.allclose(layer(nodes, edges, batch), wanted, atol=2e-5)
 
 
-def test_cgcnn_without_norms_is_the_layer_of_torch_geometric():
+@pytest.mark.parametrize("place", ["none", "before"])
+def test_cgcnn_without_norms_is_the_layer_of_torch_geometric(place):
     """CGConv has no norm within, and adds where the published code takes a softplus."""
     from torch_geometric.nn import CGConv
 
     batch = batch_of(low_symmetry(), rock_salt())
     with torch.random.fork_rng():
-        layer, theirs = Convolution(8, 5), CGConv(8, dim=5)
-    layer.norm_edges, layer.norm_nodes = without_norm(16), nn.Identity()
+        layer, theirs = Convolution(8, 5, place), CGConv(8, dim=5)
+    if place == "before":
+        layer.norm_edges = without_norm(16)
     with torch.no_grad():
         matrix = torch.cat([theirs.lin_f.weight, theirs.lin_s.weight])
         parts = (layer.receiver, layer.sender, layer.edge)
@@ -226,7 +229,7 @@ def test_the_written_out_gradient_is_that_of_autograd():
     nothing = torch.empty(0)
     batch = Batch(nothing, nothing, nothing, receivers, senders, nothing, counts, nothing, nothing)
     to_all, of_all, edges_all = (x.repeat_interleave(counts, dim=0) for x in (receivers, senders, edges))
-    norms = [nn.BatchNorm1d(2 * width, dtype=torch.float64) for _ in range(2)]
+    norms = [kind(2 * width, dtype=torch.float64) for kind in (CountedBatchNorm, nn.BatchNorm1d)]
     gamma, beta = doubles(2 * width).detach(), doubles(2 * width).detach()
 
     def plain(norm):
