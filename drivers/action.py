@@ -40,6 +40,16 @@ class Gives:
 
 
 @dataclass(frozen=True)
+class PerAtom:
+    """Numbers for each atom of the structure that an action is given, in its order, in `unit`; a vector each where
+    `components` is more than 1. The method returns them in the record of its `Given`, under their name."""
+
+    unit: str
+    components: int = 1
+    doc: str = ""
+
+
+@dataclass(frozen=True)
 class StructureArgument:
     """Marks a crystal among a method's arguments: `Annotated[Mapping[str, Any], StructureArgument()]`.
 
@@ -73,6 +83,7 @@ class ActionMethod(Generic[D, P, R]):
         gives: Mapping[str, Gives] | None,
         and_s: tuple[str, ...] = (),
         n_samples: int = 1,
+        arrays: Mapping[str, PerAtom] | None = None,
     ) -> None:
         self.function = function
         self.name: str = function.__name__
@@ -81,6 +92,7 @@ class ActionMethod(Generic[D, P, R]):
         self.gives = gives
         self.and_s = and_s
         self.n_samples = n_samples
+        self.arrays = arrays or {}
         self.testify_name: str | None = None
         self.__doc__ = function.__doc__
 
@@ -113,19 +125,21 @@ def action(
     and_s: tuple[str, ...] = (),
     gives: Mapping[str, Gives] | None = None,
     n_samples: int = 1,
+    arrays: Mapping[str, PerAtom] | None = None,
 ) -> Callable[[Callable[Concatenate[D, P], Awaitable[R]]], ActionMethod[D, P, R]]:
     """Declare an async method as an action of the device.
 
     `repeat` says what may be done when nobody saw it end; `takes_s` is the usual duration in lab seconds,
     to which the arguments named in `and_s` (seconds) add: deadlines are made from it;
     `gives` names every number that comes back and may be left out only where the method returns None; a method
-    that has more to say than numbers returns `Given(readings, record)`. The method's docstring becomes the action's
+    that has more to say than numbers returns `Given(readings, record)`; `arrays` names what the record holds for each
+    atom of the structure that the action is given. The method's docstring becomes the action's
     `doc`. Arguments called `sample`, `samples` and `action` are filled from the request and are no parameters. An
     action that takes several samples at once says at most how many, `n_samples`, and has the argument `samples`. A
     method that ends in a known failure raises `ActionFailed`.
     """
 
     def declare(function: Callable[Concatenate[D, P], Awaitable[R]]) -> ActionMethod[D, P, R]:
-        return ActionMethod(function, repeat, takes_s, gives, and_s, n_samples)
+        return ActionMethod(function, repeat, takes_s, gives, and_s, n_samples, arrays)
 
     return declare

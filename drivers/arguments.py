@@ -14,6 +14,7 @@ from drivers.protocol import (
     Action,
     ActionFailed,
     ActionSpec,
+    ArraySpec,
     Attribution,
     ParameterSpec,
     Reading,
@@ -157,6 +158,41 @@ def checked_readings(
         else:
             readings[name] = Reading(value=float(value), unit=declared.unit)
     return readings
+
+
+def array_fault(spec: ArraySpec, value: object, n_atoms: int) -> str | None:
+    """What keeps `value` from being the declared array of a structure of `n_atoms`; None where nothing does."""
+    wanted = f"wanted {n_atoms} finite numbers, one for each atom"
+    if spec.components > 1:
+        wanted = f"wanted {spec.components} finite numbers for each of {n_atoms} atoms"
+    if value is None:
+        return f"{wanted}, got none"
+    if not isinstance(value, list | tuple) or len(value) != n_atoms:
+        length = len(value) if isinstance(value, list | tuple) else type(value).__name__
+        return f"{wanted}, got {length}"
+    rows = value if spec.components > 1 else [[one] for one in value]
+    for atom, row in enumerate(rows):
+        if not (_is_list(row) and len(row) == spec.components and all(map(_is_finite, row))):
+            return f"{wanted}, got {value[atom]!r} for atom {atom}"[:200]
+    return None
+
+
+def n_atoms(spec: ActionSpec, args: Mapping[str, Any]) -> int:
+    """Of the structure among the arguments, 0 where there is none."""
+    for name, one in spec.parameters.items():
+        if one.kind == "structure" and isinstance(args.get(name), Mapping):
+            return len(args[name]["species"])
+    return 0
+
+
+def checked_arrays(
+    where: str, record: Mapping[str, Any], spec: ActionSpec, arguments: Mapping[str, Any]
+) -> None:
+    """What is declared per atom is the driver's promise: a broken one is a failed action (bad reading)."""
+    for name, declared in spec.arrays.items():
+        if (wrong := array_fault(declared, record.get(name), n_atoms(spec, arguments))) is not None:
+            complaint = f"{where}: {name} in its record: {wrong}: the driver is at fault"
+            raise ActionFailed(Attribution.BAD_READING, complaint, record)
 
 
 def told_use(used: object) -> dict[str, Reading]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from drivers.action import ActionMethod, Quantity, StructureArgument
 from drivers.arguments import fault
 from drivers.errors import DeclarationError
-from drivers.protocol import ActionSpec, ParameterSpec, Repeat, ResultSpec
+from drivers.protocol import ActionSpec, ArraySpec, ParameterSpec, Repeat, ResultSpec
 
 FILLED = ("sample", "samples", "action")  # arguments taken from the request itself
 
@@ -80,6 +80,7 @@ def _declare(owner: type, method: ActionMethod[Any, Any, Any]) -> Declared:
     spec = ActionSpec(
         parameters=parameters,
         results=_results(where, method, hints.get("return", inspect.Signature.empty)),
+        arrays=_arrays(where, method, parameters),
         repeat=method.repeat,
         takes_s=method.takes_s,
         and_s=method.and_s,
@@ -162,6 +163,23 @@ def _results(where: str, method: ActionMethod[Any, Any, Any], returns: Any) -> M
     return {
         name: ResultSpec(unit=g.unit, at_least=g.at_least, at_most=g.at_most, doc=g.doc)
         for name, g in (method.gives or {}).items()
+    }
+
+
+def _arrays(
+    where: str, method: ActionMethod[Any, Any, Any], parameters: Mapping[str, ParameterSpec]
+) -> Mapping[str, ArraySpec]:
+    structures = [name for name, one in parameters.items() if one.kind == "structure"]
+    if method.arrays and len(structures) != 1:
+        raise DeclarationError(
+            f"{where} gives {', '.join(method.arrays)} per atom: it needs one structure among its arguments, "
+            f"got {len(structures)}"
+        )
+    if both := [name for name in method.arrays if name in (method.gives or {})]:
+        raise DeclarationError(f"{where} declares {both[0]} as one number and per atom")
+    return {
+        name: ArraySpec(unit=one.unit, components=one.components, doc=one.doc)
+        for name, one in method.arrays.items()
     }
 
 

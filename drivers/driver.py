@@ -25,8 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from drivers.action import Given, Gives, Quantity, StructureArgument, action
-from drivers.arguments import checked_arguments, checked_readings, checked_record, told_use
+from drivers.action import Given, Gives, PerAtom, Quantity, StructureArgument, action
+from drivers.arguments import (
+    checked_arguments,
+    checked_arrays,
+    checked_readings,
+    checked_record,
+    told_use,
+)
 from drivers.calibration import Calibration
 from drivers.clock import Clock
 from drivers.declaration import Declared, declared_actions
@@ -53,6 +59,7 @@ __all__ = [
     "Given",
     "Gives",
     "LabContext",
+    "PerAtom",
     "Quantity",
     "Reading",
     "Repeat",
@@ -164,7 +171,7 @@ class Driver:
             began_s = clock.now()
             try:
                 returned = await method(**arguments, **{name: filled[name] for name in declared.fills})
-                return self._succeeded(action, returned, began_s)
+                return self._succeeded(action, arguments, returned, began_s)
             except ActionFailed as failure:
                 return Outcome(
                     status="failed",
@@ -176,14 +183,16 @@ class Driver:
                     ended_s=clock.now(),
                 )
 
-    def _succeeded(self, action: Action, returned: Any, began_s: float) -> Outcome:
+    def _succeeded(
+        self, action: Action, arguments: Mapping[str, Any], returned: Any, began_s: float
+    ) -> Outcome:
         """What a method returned, checked against what the device declares. Raises ActionFailed."""
         where = f"{self.name}.{action.verb}"
         given = returned if isinstance(returned, Given) else Given(returned, {})
-        readings = self._combined(
-            checked_readings(where, given.readings, self.spec.actions[action.verb].results)
-        )
+        spec = self.spec.actions[action.verb]
+        readings = self._combined(checked_readings(where, given.readings, spec.results))
         record = given.record
+        checked_arrays(where, record, spec, arguments)
         if readings and self.spec.calibration is not None:
             record = {"calibration": self.spec.calibration.record(date.today()), **record}
         return Outcome(

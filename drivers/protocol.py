@@ -103,6 +103,18 @@ class ResultSpec(Value):
     doc: str = ""
 
 
+class ArraySpec(Value):
+    """Numbers for each atom of the structure that an action is given, in its order and in `unit`.
+
+    They are kept in the record of the outcome, under the array's name: a list of numbers, or, of `components` more than
+    1, a list of as many lists of them as there are atoms.
+    """
+
+    unit: str = ""
+    components: int = Field(default=1, ge=1, le=9)
+    doc: str = ""
+
+
 class ActionSpec(Value):
     """One verb of a device.
 
@@ -112,6 +124,7 @@ class ActionSpec(Value):
 
     parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
     results: Mapping[str, ResultSpec] = Field(default_factory=dict)
+    arrays: Mapping[str, ArraySpec] = Field(default_factory=dict)
     repeat: Repeat
     takes_s: float = 0.0
     and_s: tuple[str, ...] = ()

@@ -272,7 +272,13 @@ def _observation(experiment: ExperimentState, campaign: CampaignFile) -> dict[st
     }
     if not (experiment.over and (values or failed)):
         return None
-    return {"candidate": as_made(experiment, campaign), "values": {} if failed else values, "failed": failed}
+    row = {"candidate": as_made(experiment, campaign), "values": {} if failed else values, "failed": failed}
+    if experiment.arrays and not failed:
+        row["arrays"] = {
+            name: {"values": each.values, "unit": each.unit}
+            for name, each in sorted(experiment.arrays.items())
+        }
+    return row
 
 
 def _outside(candidate: Mapping[str, Any], campaign: CampaignFile) -> bool:

@@ -390,10 +390,19 @@ def _gifts(step: Step, spec: ActionSpec, campaign: Campaign, faults: _Faults) ->
     gifts: dict[str, Gift] = {}
     for name, reading in step.gives.items():
         declared = spec.results.get(reading)
+        array = spec.arrays.get(reading)
+        if array is not None and name in units:
+            faults.add(
+                "E320", step, f"gives.{name}", f"{reading} is {array.components} for each atom, {name} one number",
+                "give it another name: objectives, constraints and contexts are numbers",
+            )  # fmt: skip
+        if array is not None:
+            gifts[name] = Gift(reading, array.unit, array.unit, None, None, array)
+            continue
         if declared is None:
             faults.add(
                 "E309", step, f"gives.{name}", f"{step.device}.{step.verb} gives no {reading!r}",
-                did_you_mean(reading, spec.results),
+                did_you_mean(reading, [*spec.results, *spec.arrays]),
             )  # fmt: skip
             continue
         unit = units.get(name) or declared.unit

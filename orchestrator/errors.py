@@ -19,6 +19,8 @@ CODES: dict[str, str] = {
     "E312": "a driver that is not installed or refuses its settings",
     "E313": "a real laboratory that is not armed",
     "E318": "a driver's package that cannot be written",
+    "E319": "a time between two steps in a laboratory whose virtual hosts have no common time",
+    "E320": "numbers for each atom where one number is wanted",
     "E401": "a laboratory file that is not as it should be",
     "E402": "a limit of the laboratory file that cannot be read",
     "E403": "a signal, rule or suspender of the laboratory file that does not fit its devices",

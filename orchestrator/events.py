@@ -48,6 +48,7 @@ KINDS: dict[str, str] = {
     "action.not_done": "it is known that an action did not happen",
     "action.discarded": "a person gave an action up as lost, its sample with it",
     "measurement.recorded": "a finite value with unit, uncertainty and the action it came from",
+    "measurement.array": "numbers for each atom of a structure, with their unit and the action they came from",
     "measurement.rejected": "a reading that is no measurement, and why",
     "device.ready": "a device answered: its driver and version",
     "device.absent": "a device's host does not answer",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import lifecycle, stock
 from orchestrator.lifecycle import OPEN_ACTIONS
-from orchestrator.records import EventRecord, MeasuredValue
+from orchestrator.records import EventRecord, MeasuredValue, PerAtomValues
 from orchestrator.samples import after
 from orchestrator.states import ActionState, ExperimentState, PhaseState, Said, SignalState, told
 
@@ -215,6 +215,8 @@ def _measurement(state: LabState, event: EventRecord) -> None:
     experiment = state.experiments[body["experiment"]]
     if event.kind == "measurement.recorded":
         experiment.values[body["name"]] = MeasuredValue(body["value"], body["unit"], body["sigma"])
+    elif event.kind == "measurement.array":
+        experiment.arrays[body["name"]] = PerAtomValues(body["values"], body["unit"])
     elif body["sought"]:
         action = state.actions[body["action"]]
         action.again = True

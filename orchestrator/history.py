@@ -163,6 +163,7 @@ def _experiments(state: LabState) -> tuple[ExperimentRecord, ...]:
             failure=e.failure,
             loop=e.loop,
             structures=e.structures,
+            arrays=e.arrays,
         )
         for e in state.experiments.values()
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from campaigns.units import UnitError
+from drivers.arguments import array_fault, n_atoms
 from drivers.protocol import Outcome, Reading
 from orchestrator.affine import Affine
 from orchestrator.binding import BoundCampaign
@@ -51,7 +52,15 @@ def _ended(
         body |= used | ({"record": outcome.record} if outcome.record else {})
         yield Event(action.id, "action.failed", body, actor=fate.by)
         return
-    kept: dict[str, Any] = used | ({"record": outcome.record} if outcome.record else {})
+    arrays = {}
+    if action.step is not None:
+        arrays = {
+            name: gift for name, gift in bound.steps[action.step].gives.items() if gift.array is not None
+        }
+    # What becomes a measurement is not written twice.
+    taken = {gift.reading for gift in arrays.values()}
+    record = {name: one for name, one in outcome.record.items() if name not in taken}
+    kept: dict[str, Any] = used | ({"record": record} if record else {})
     if readings := _watched(action, outcome, bound):
         kept["readings"] = readings
     yield Event(action.id, "action.succeeded", {"reason": fate.reason, **times, **kept}, actor=fate.by)
@@ -59,6 +68,9 @@ def _ended(
         return
     for name, gift in bound.steps[action.step].gives.items():
         for experiment in action.experiments:  # what is read of a batch is so of each sample in it
+            if name in arrays:
+                yield _listed(action, experiment, name, gift, outcome, bound)
+                continue
             yield _measured(action, experiment, name, gift, outcome.readings.get(gift.reading), bound)
 
 
@@ -96,6 +108,30 @@ def _measured(
         "reality": bound.laboratory.file.reality,
     }
     return Event(f"measurement/{action.id}", "measurement.recorded", body, cause=action.id)
+
+
+def _listed(
+    action: ActionState, experiment: str, name: str, gift: Gift, outcome: Outcome, bound: BoundCampaign
+) -> Event:
+    """Of what a device gives for each atom."""
+    assert gift.array is not None
+    spec = bound.laboratory.devices[action.device].spec
+    values = outcome.record.get(gift.reading)
+    wrong = array_fault(gift.array, values, n_atoms(spec.actions[action.verb], action.args))
+    if wrong is not None:
+        return _rejected(action, experiment, name, None, f"{gift.reading}: {wrong}", False)
+    body = {
+        "experiment": experiment,
+        "action": action.id,
+        "name": name,
+        "values": values,
+        "unit": gift.unit,
+        "device": action.device,
+        "driver": spec.driver,
+        "driver_version": spec.version,
+        "reality": bound.laboratory.file.reality,
+    }
+    return Event(f"measurement/{action.id}", "measurement.array", body, cause=action.id)
 
 
 def _rejected(

@@ -26,6 +26,14 @@ class MeasuredValue:
 
 
 @dataclass(frozen=True)
+class PerAtomValues:
+    """Finite numbers in `unit`, one (or a list of some) for each atom of the structure, in its order."""
+
+    values: Sequence[float] | Sequence[Sequence[float]]
+    unit: str
+
+
+@dataclass(frozen=True)
 class NearestRecord:
     """The closest candidate measured before, by Euclidean `distance` in the unit cube; `value` is the first
     objective's there, None where it gave none."""
@@ -92,6 +100,7 @@ class ExperimentRecord:
     failure: tuple[str, str] | None
     loop: str = ""
     structures: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, PerAtomValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

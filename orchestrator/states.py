@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.lifecycle import OPEN_ACTIONS, OVER
-from orchestrator.records import MeasuredValue
+from orchestrator.records import MeasuredValue, PerAtomValues
 
 
 @dataclass
@@ -67,6 +67,7 @@ class ExperimentState:
     step: int = 0  # the next step of the recipe
     actions: list[str] = field(default_factory=list)
     values: dict[str, MeasuredValue] = field(default_factory=dict)
+    arrays: dict[str, PerAtomValues] = field(default_factory=dict)
     failure: tuple[str, str] | None = None
     started_at: str | None = None
     ended_at: str | None = None

@@ -22,6 +22,7 @@ from drivers.driver import (
     Given,
     Gives,
     LabContext,
+    PerAtom,
     Quantity,
     Repeat,
     StructureArgument,
@@ -99,7 +100,11 @@ class Labeler(Driver):
             actions[verb] = one.model_copy(update=update)
         return spec.model_copy(update={"actions": actions})
 
-    @action(Repeat.REPEATABLE, gives={"energy": PER_ATOM, "max_force": FORCE, "pressure": PRESSURE})
+    @action(
+        Repeat.REPEATABLE,
+        gives={"energy": PER_ATOM, "max_force": FORCE, "pressure": PRESSURE},
+        arrays={"forces": PerAtom("eV/angstrom", components=3)},
+    )
     async def energy(self, action: Action, structure: Crystal) -> Given:
         """Energy, forces and stress of the crystal as it is."""
         return await self._label("energy", structure, {})

@@ -99,7 +99,7 @@ class UnsureLabeler(Labeler):
         theirs = _expensive(settings).describe(_settings(settings)).actions
         spec = super().describe(settings)
         actions = {
-            verb: one.model_copy(update={"results": theirs[verb].results})
+            verb: one.model_copy(update={"results": theirs[verb].results, "arrays": theirs[verb].arrays})
             for verb, one in spec.actions.items()
             if verb in theirs
         }

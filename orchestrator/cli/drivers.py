@@ -49,6 +49,8 @@ def show(name: Annotated[str, typer.Argument(help="As `alquimia drivers` lists i
             typer.echo(f"      {argument}: {p.kind} {p.unit}  {', '.join(p.choices) or f'{low} … {high}'}")
         for reading, r in action.results.items():
             typer.echo(f"      -> {reading} {r.unit}")
+        for name, array in action.arrays.items():
+            typer.echo(f"      -> {name} {array.unit}, {array.components} per atom")
 
 
 @app.command()

@@ -80,6 +80,17 @@ class Labels:
         return cls(seeds, tuple(told))
 
 
+def per_atom(name: str, reading: str, observations: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
+    """What a reading says of each atom of the materials `name`, by id: (atoms,) or (atoms, components), the last that
+    was told of each. `observations`: of any loops, whose candidates may choose more than the material."""
+    out: dict[str, Array] = {}
+    for row in observations:
+        told = row.get("arrays", {}).get(reading)
+        if told is not None and name in row["candidate"]:
+            out[str(row["candidate"][name])] = np.array(told["values"], float)
+    return out
+
+
 def table(rows: Sequence[Row], targets: Sequence[str], ids: Sequence[str] | None = None) -> Array:
     """Values (n, T) of the rows, or of `ids` (N, T), NaN where a reading is not known."""
     names = [name for name, _ in rows] if ids is None else ids

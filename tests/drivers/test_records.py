@@ -19,13 +19,14 @@ from drivers.driver import (
     Given,
     Gives,
     LabContext,
+    PerAtom,
     Repeat,
     StructureArgument,
     action,
 )
 from drivers.errors import ArgumentRejected, DeclarationError
 from drivers.journal import Journal
-from drivers.protocol import Action, Outcome, ParameterSpec
+from drivers.protocol import Action, ArraySpec, Outcome, ParameterSpec
 from tests.drivers.laboratory import request
 from tests.drivers.rig import FENCE, Bench, Rig, act, served
 from tests.drivers.rig import request as asked
@@ -55,6 +56,77 @@ class Scale(Driver):
         if self.settings.fails:
             raise ActionFailed(Attribution.INSTRUMENT, "out of ink", self.settings.record)
         return Given({"atoms": len(structure["species"])}, self.settings.record)
+
+
+class Pen(Driver):
+    """Draws an arrow on every atom of a crystal."""
+
+    version = "1"
+
+    class Settings(Driver.Settings):
+        arrows: Any = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+
+    settings: Settings
+
+    @action(
+        Repeat.REPEATABLE,
+        gives={"length": Gives("nm")},
+        arrays={"arrows": PerAtom("nm", components=3, doc="drawn")},
+    )
+    async def draw(self, structure: Annotated[Mapping[str, Any], StructureArgument("a crystal")]) -> Given:
+        """Draw."""
+        return Given(
+            {"length": 1.0}, {} if self.settings.arrows is None else {"arrows": self.settings.arrows}
+        )
+
+
+def pen(arrows: Any) -> Pen:
+    return Pen("pen", Pen.Settings(arrows=arrows), LabContext(VirtualClock(), None, 0, Path()))
+
+
+async def test_arrays_are_declared_and_come_in_the_record() -> None:
+    spec = Pen.describe(Pen.Settings()).actions["draw"]
+    assert spec.arrays == {"arrows": ArraySpec(unit="nm", components=3, doc="drawn")}
+    outcome = await pen([[0.0, 0.0, 1], [0.0, 1.0, 0.0]]).act(request("pen", "draw", structure=SALT))
+    assert (outcome.status, outcome.record["arrows"]) == ("succeeded", [[0.0, 0.0, 1], [0.0, 1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("arrows", "complaint"),
+    [
+        (None, "got none"),
+        ([[0.0, 0.0, 1.0]], "for each of 2 atoms, got 1"),
+        ([1.0, 2.0], "got 1.0 for atom 0"),
+        ([[0.0, 0.0, 1.0], [0.0, 1.0]], "got [0.0, 1.0] for atom 1"),
+        ([[0.0, 0.0, 1.0], [0.0, 1.0, math.nan]], "for atom 1"),
+        ([[0.0, 0.0, 1.0], [0.0, 1.0, True]], "for atom 1"),
+    ],
+)
+async def test_arrays_are_as_they_are_declared(arrows: Any, complaint: str) -> None:
+    outcome = await pen(arrows).act(request("pen", "draw", structure=SALT))
+    assert (outcome.status, outcome.attribution) == ("failed", Attribution.BAD_READING)
+    assert "arrows in its record: wanted 3 finite numbers" in outcome.reason and complaint in outcome.reason
+
+
+def test_arrays_need_a_structure_and_a_name_of_their_own() -> None:
+    with pytest.raises(DeclarationError, match="one structure among its arguments, got 0"):
+
+        class Blind(Driver):
+            version = "1"
+
+            @action(Repeat.REPEATABLE, arrays={"arrows": PerAtom("nm")})
+            async def draw(self) -> None: ...
+
+    with pytest.raises(DeclarationError, match="declares arrows as one number and per atom"):
+
+        class Twice(Driver):
+            version = "1"
+
+            @action(Repeat.REPEATABLE, gives={"arrows": Gives("nm")}, arrays={"arrows": PerAtom("nm")})
+            async def draw(
+                self, structure: Annotated[Mapping[str, Any], StructureArgument("a crystal")]
+            ) -> dict[str, float]:
+                return {}
 
 
 def scale(**settings: Any) -> Scale:
