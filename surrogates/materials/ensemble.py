@@ -43,6 +43,7 @@ class Provenance:
     start   fingerprint of the ensemble that this one started from, or None
     salt    of the order in which compositions are held out: that of the first ensemble of a chain of warm starts
     held    structures held out for the calibration
+    body    fingerprint of the ensemble with other targets that its members' bodies come from, or None
     """
 
     data: str
@@ -54,6 +55,7 @@ class Provenance:
     start: str | None
     salt: int
     held: int
+    body: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -133,8 +135,9 @@ class MaterialsEnsemble:
     ) -> MaterialsEnsemble:
         """n structures, `values` (n, t) in any units, NaN where missing; rows without a label are not used.
 
-        start: members go on from those of this ensemble in a few epochs (`Training.warm_epochs`); with the same
-            targets all of it, with others all but the heads. The network must be the same.
+        start: members go on from those of this ensemble. With the same targets: from all of them, in a few epochs
+            (`Training.warm_epochs`). With others: from all but the heads, as `settings.transfer` says, and so does
+            whoever starts from the result. The network must be the same.
         workers: processes that members are fitted in; the result does not depend on it.
         graphs: cache to take graphs from and put them in.
         atoms: per structure (n_atoms, p), NaN where missing, of the per-atom `atom_targets` (p names).
@@ -164,13 +167,18 @@ class MaterialsEnsemble:
             first = [in_units(state, start.scales, scales) for state in first]
         cache = graphs if graphs is not None else graph_cache(settings)
         _check_cache(cache, settings)
-        tasks = tasks_of(known, cache(known.structures), held, scales, settings, seed, first, same)
+        body = None
+        if start is not None:
+            body = start.provenance.body if same else start.fingerprint
+        tasks = tasks_of(
+            known, cache(known.structures), held, scales, settings, seed, first, same, body is not None
+        )
         fitted = fit_members(tasks, workers)
         earlier = start.calibration if start is not None and same else None
         provenance = Provenance(
             data=known.fingerprint, n=len(known.structures), labels=known.counts, settings=settings.to_json(),
             seed=seed, code=model_file.code_fingerprint(), start=None if start is None else start.fingerprint,
-            salt=salt, held=len(held),
+            salt=salt, held=len(held), body=body,
         )  # fmt: skip
         before = [one.before for one in fitted if one.before is not None]
         kept = np.setdiff1d(np.arange(len(known.structures)), held)

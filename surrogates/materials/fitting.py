@@ -191,8 +191,10 @@ def tasks_of(
     seed: int,
     first: Sequence[State] | None,
     keeps_heads: bool,
+    transferred: bool,
 ) -> list[Task]:
-    """One for each member; `first`: weights to start from, in turn where there are more members than those."""
+    """One for each member; `first`: weights to start from, in turn where there are more members than those;
+    `transferred`: whether their body comes from other targets."""
     n = len(known.structures)
     pool = np.setdiff1d(np.arange(n), held)
     groups = compositions(known.structures)[pool]
@@ -222,6 +224,7 @@ def tasks_of(
                 strain=strain,
                 start=None if first is None else first[k % len(first)],
                 keeps_heads=keeps_heads,
+                transfer=settings.transfer if transferred else None,
                 seed=int(np.random.default_rng([seed, k, 3]).integers(2**31)),
             )
         )

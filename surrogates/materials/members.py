@@ -20,9 +20,9 @@ from surrogates.materials.augmentation import Volumes, perturbed, strain_energy
 from surrogates.materials.graph import Graph
 from surrogates.materials.networks import Network, NetworkSettings, build
 from surrogates.materials.training import Training, predict, train
+from surrogates.materials.transfer import HEADS, Transfer
 
 State = dict[str, Array]
-HEADS = ("mean.", "log_variance.", "atom_mean.", "atom_log_variance.")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Strain:
 class Task:
     """One member. `targets` (n, t) and `atoms` (n of (n_atoms, p)) standardised, NaN where missing. `rows`: what it
     learns from; `held`: what it then predicts for the calibration; `finish`: what it learns from after that, None for
-    nothing. `start` and `keeps_heads`: the weights that it starts from, and whether they are of the same targets."""
+    nothing. `start` and `keeps_heads`: the weights that it starts from, and whether they are of the same targets;
+    `transfer`: how, where their body comes from other targets."""
 
     network: NetworkSettings
     training: Training
@@ -52,6 +53,7 @@ class Task:
     strain: Strain | None
     start: State | None
     keeps_heads: bool
+    transfer: Transfer | None
     seed: int
 
 
@@ -81,7 +83,7 @@ def fit_member(task: Task) -> Fitted:
     """Train, predict what was held out, then learn from that as well."""
     began = time.process_time()
     network = _first(task)
-    _learn(network, task, task.rows, task.seed, warm=task.start is not None)
+    _learn(network, task, task.rows, task.seed, warm=task.start is not None and task.keeps_heads)
     state, before = state_of(network), None
     t = task.targets.shape[1]
     mean = variance = np.zeros((0, t))
@@ -140,7 +142,16 @@ def _learn(network: Network, task: Task, rows: Array, seed: int, warm: bool) -> 
         graphs, targets = graphs + copies, np.concatenate([targets, labels])
         if atoms is not None:
             atoms = atoms + [a for a in atoms for _ in range(task.volumes.copies)]
-    train(network, graphs, targets, training=task.training, seed=seed, per_atom=atoms, warm=warm)
+    train(
+        network,
+        graphs,
+        targets,
+        training=task.training,
+        seed=seed,
+        per_atom=atoms,
+        warm=warm,
+        transfer=task.transfer,
+    )
 
 
 @contextmanager

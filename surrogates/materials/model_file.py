@@ -27,7 +27,7 @@ CURE = "fit the ensemble again, or take another copy of the file"
 def code_fingerprint() -> str:
     """SHA-256 (hex) of the sources that decide what weights mean: graphs, elements, networks and training."""
     here = Path(__file__).resolve().parent
-    whole = ("elements", "graph", "batches", "training")
+    whole = ("elements", "graph", "batches", "training", "transfer")
     files = [*(here / f"{name}.py" for name in whole), *(here / "networks").glob("*.py")]
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda f: f.relative_to(here).as_posix()):

@@ -10,6 +10,7 @@ from surrogates.materials.bootstrap import Draw
 from surrogates.materials.networks import NetworkSettings
 from surrogates.materials.prediction import Centre
 from surrogates.materials.training import Training
+from surrogates.materials.transfer import Transfer
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class EnsembleSettings:
     finish    whether the members then learn from those as well, in a few epochs: nothing that was paid for is unused
     centre    of the members: mean or median
     volumes   learn from copies at other volumes too; None for none
+    transfer  how members go on from those of an ensemble with other targets
     """
 
     members: int = 5
@@ -32,6 +34,7 @@ class EnsembleSettings:
     finish: bool = True
     centre: Centre = "mean"
     volumes: Volumes | None = None
+    transfer: Transfer = field(default_factory=Transfer)
 
     def __post_init__(self) -> None:
         if self.members < 1:
@@ -55,5 +58,6 @@ class EnsembleSettings:
             "network": NetworkSettings(**data["network"]),
             "training": Training(**data["training"]),
             "volumes": None if data["volumes"] is None else Volumes(**data["volumes"]),
+            "transfer": Transfer(**data.get("transfer", {})),  # files written before have none
         }
         return cls(**{**data, **parts})

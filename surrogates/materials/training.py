@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from surrogates.materials.batches import Packed
 from surrogates.materials.graph import Array, Graph
 from surrogates.materials.networks import Network
+from surrogates.materials.transfer import Transfer, still
 
 CACHED_EDGES = 3000  # of some 64 to 128 channels, measured
 
@@ -122,13 +123,15 @@ def train(
     per_atom: Sequence[Array] | None = None,
     vectors: Sequence[Array] | None = None,
     warm: bool = False,
+    transfer: Transfer | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Fits the network in place, on the device that it is on.
 
     targets: (n, t), standardised, NaN where missing; weights: (n,), how much each graph counts, 0 leaves it out;
     per_atom: n arrays (atoms, p); vectors: n arrays (atoms, v, 3), both in units of about 1, NaN where missing. `warm`:
-    goes on from the network's weights with the warm epochs and rate. Everything random comes from `seed`.
+    goes on from the network's weights with the warm epochs and rate. `transfer`: the network's body has learned other
+    targets. Everything random comes from `seed`.
     """
     device = next(network.parameters()).device
     packed = _packed(network, graphs, device)
@@ -137,12 +140,18 @@ def train(
     if len(used) < 2:
         raise ValueError(f"wanted two graphs at least to train on, got {len(used)}")
     epochs, rate = (training.warm_epochs, training.warm_rate) if warm else (training.epochs, training.rate)
+    if transfer is not None and transfer.epochs is not None and not warm:
+        epochs = transfer.epochs
     steps = epochs * max(1, round(len(used) / training.batch))
-    optimiser = torch.optim.AdamW(_groups(network, training.decay), lr=rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps + 1)
+    groups = _groups(network, training.decay, rate, transfer)
+    optimiser = torch.optim.AdamW(groups, fused=True)
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=steps + 1)
     mean = Average(network, training.average) if training.average > 0 else None
     rng = np.random.default_rng([seed, 1])
     network.train()
+    for module in () if transfer is None else still(network, transfer):
+        module.eval()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for epoch in range(epochs):
@@ -232,11 +241,18 @@ def _spans(packed: Packed, batch: int) -> list[tuple[int, int]]:
     return spans
 
 
-def _groups(network: Network, decay: float) -> list[dict[str, object]]:
-    """Biases and norms do not decay."""
-    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    rest = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+def _groups(network: Network, decay: float, rate: float, transfer: Transfer | None) -> list[dict[str, Any]]:
+    """Biases and norms do not decay. What is frozen learns nothing, and nothing is computed for it."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        share = 1.0 if transfer is None else transfer.share(name)
+        parameter.requires_grad_(share > 0.0)
+        if share > 0.0:
+            groups.setdefault((share, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": own, "lr": rate * share, "weight_decay": decay if matrix else 0.0}
+        for (share, matrix), own in groups.items()
+    ]
 
 
 def _tensor(values: Array, shape: tuple[int, ...], name: str, device: torch.device) -> Tensor:

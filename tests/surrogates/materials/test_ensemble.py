@@ -256,7 +256,9 @@ def test_transfer_takes_the_body_and_leaves_the_heads(fitted, monkeypatch) -> No
     """With no step of training the body is the start's; the heads are new for targets of other names, and units are
     the new targets'."""
     warm = []
-    monkeypatch.setattr(fitting_of_members, "train", lambda *a, **k: warm.append(k["warm"]))
+    monkeypatch.setattr(
+        fitting_of_members, "train", lambda *a, **k: warm.append((k["warm"], k["transfer"] is not None))
+    )
     structures, values = table(60, seed=5)
     found = MaterialsEnsemble.fit(
         structures, values / 50, ["third", "fourth"], settings=SMALL, seed=8, start=fitted
@@ -267,17 +269,19 @@ def test_transfer_takes_the_body_and_leaves_the_heads(fitted, monkeypatch) -> No
     assert not any(np.array_equal(state[n], start[n]) for n in state if n.startswith(heads))
     assert found.scales.location[0] == pytest.approx(values[:, 0].mean() / 50)
     assert found.calibration[0].source != "carried over"
-    assert warm and all(warm)
+    assert warm[0] == (False, True) and all(of_others for _, of_others in warm)
+    warm.clear()
     again = MaterialsEnsemble.fit(
         structures, values, ["first", "second"], settings=SMALL, seed=8, start=fitted
     )
     assert all(
         np.array_equal(again.states[2][n], fitted.before[2][n]) for n in state if not n.startswith(heads)
     )
+    assert warm and all(each == (True, False) for each in warm)
     warm.clear()
     alone = MaterialsEnsemble.fit(structures, values, ["first", "second"], settings=SMALL, seed=8)
     assert not np.array_equal(alone.states[2]["embed.weight"], fitted.before[2]["embed.weight"])
-    assert not warm[0]
+    assert warm[0] == (False, False)
 
 
 def test_a_warm_start_says_the_same_until_it_learns(fitted, monkeypatch) -> None:
@@ -337,7 +341,7 @@ def test_drawn_members_never_see_their_calibration(draw) -> None:
 
     known = labelled(structures, values, ("first", "second"))
     held = calibrating(known, settings, 3)
-    tasks = tasks_of(known, GraphCache()(structures), held, scales_of(known), settings, 3, None, False)
+    tasks = tasks_of(known, GraphCache()(structures), held, scales_of(known), settings, 3, None, False, False)
     formulas = np.array([s.formula for s in structures])
     drawn = [set(formulas[task.rows]) for task in tasks]
     assert all(not set(formulas[held]) & one for one in drawn)
