@@ -1,0 +1,420 @@
+"""Few labels: does it help to have learned something else first? Errors over the number of labels.
+
+    python benchmarks/science/transfer.py [--pool FILE --target NAME] [--pretrain FILE... --pretrain-targets A,B]...
+        [--sizes 50 100 200 400 800] [--seeds 3] [--members 3] [--width 48] [--epochs 60] [--workers 2]
+        [--max-atoms 60] [--unit TEXT] [--methods NAME...] [--out JSON] [--tune]
+    python benchmarks/science/transfer.py --draw JSON PNG
+
+Files are whatever `--materials` reads; NAME, A, B their columns. Each `--pretrain` is a body of its own, named after
+its first file, and takes the `--pretrain-targets` that follows it. Without any: the last phonon peak (1/cm) of 1,265
+crystals (Petretto et al. 2018), bodies from the moduli of 3,953 binaries and from 2,020 formation energies.
+
+The test split is that of GNoME (MD5 of the reduced formula), made of nothing but formulas: no composition of it is
+among the labels, and none among what a body learns from. Labels are drawn at random from the rest, for all methods
+the same.
+
+    forest       random forest or extra trees, 300 of them, on statistics of the elements' properties (as Magpie);
+                 which, how many features, and whether by logarithm: by the out-of-bag error of the labels themselves
+    composition  the network for formulas, from nothing
+    graph        the graph network, from nothing
+    transfer     the graph network from each body
+
+`--tune` chooses, per network method, the learning rate, what is frozen, and the epochs by labels that are held out: of
+the training side those of MD5 79 to 84 are what errors are measured on, and neither labels nor bodies see their
+compositions. It prints the choices and goes on with them; without it the choices are those found so for phonons
+(`CHOSEN`). Error: mean absolute; ratio: over that of the labels' mean; covers: share of the truths inside the 90 %
+intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "materials"))
+from baselines import features
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+from surrogates.materials.ensemble import MaterialsEnsemble
+from surrogates.materials.networks import NetworkSettings
+from surrogates.materials.pretraining import Lesson, by_logarithm, lesson, pretrained
+from surrogates.materials.settings import EnsembleSettings
+from surrogates.materials.sources.read import read
+from surrogates.materials.splits import md5_bucket, reduced_formula
+from surrogates.materials.training import Training
+from surrogates.materials.transfer import Transfer
+
+DATA = (
+    Path(os.environ.get("ALQUIMIA_DATA", Path(__file__).resolve().parents[2].parent / "shared/data"))
+    / "materials"
+)
+PHONONS = DATA / "matbench_phonons" / "matbench_phonons.json.gz"
+BODIES = {
+    "moduli": ([DATA / "mp_binary_elasticity" / "mp_binary_elasticity.jsonl.gz"], ["k_vrh", "g_vrh"]),
+    "energies": (
+        [
+            DATA / "wbm_random_972" / "wbm_random_972.jsonl.gz",
+            DATA / "mp_chemsys_entries" / "fe_li_o_p.jsonl.gz",
+            DATA / "mp_chemsys_entries" / "cl_mn_na_o_y.jsonl.gz",
+        ],
+        ["e_form_corr"],
+    ),
+}
+SEED, COVERAGE = 20231129, 0.9
+TEST, VALIDATION = 85, 79  # MD5 buckets from which on a formula is held out
+TUNED_AT = (150,)
+# Of the graph network from a body, of one from nothing, and of the composition network: chosen by --tune on phonons.
+CHOSEN = {
+    "transfer": {"frozen": "nothing", "share": 0.3, "epochs": 60, "rate": 3e-3},
+    "graph": {"epochs": 60, "rate": 3e-3},
+    "composition": {"epochs": 60, "rate": 3e-3},
+}
+FROM_NOTHING = [{"epochs": e, "rate": r} for e in (60, 120) for r in (3e-3, 1e-2)]
+TRIED = {
+    "transfer": [
+        *({"frozen": "nothing", "share": share, "epochs": 60, "rate": 3e-3} for share in (0.1, 0.3, 1.0)),
+        {"frozen": "layers", "share": 1.0, "epochs": 60, "rate": 3e-3},
+        {"frozen": "nothing", "share": 0.3, "epochs": 120, "rate": 3e-3},
+        {"frozen": "nothing", "share": 0.3, "epochs": 60, "rate": 1e-2},
+    ],
+    "graph": FROM_NOTHING,
+    "composition": FROM_NOTHING,
+}
+
+
+def table(files: list[Path], columns: list[str], most_atoms: int) -> Lesson:
+    """Structures and values of the files; of an id that is in several of them the last."""
+    rows = {}
+    for file in files:
+        found = read(str(file), values={c: c for c in columns}, max_atoms=most_atoms)
+        rows |= {row.id: row for row in found.rows}
+    own = [rows[id] for id in sorted(rows)]
+    tables = {"": ([row.structure for row in own], [row.values for row in own])}
+    return lesson(tables, {"": columns})
+
+
+def buckets(structures) -> np.ndarray:
+    """(n,) 0 to 99, of each formula."""
+    return np.array([md5_bucket(reduced_formula(s)) for s in structures])
+
+
+class World:
+    """The pool, the bodies' lessons, and who is on which side. Filled before the processes fork."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.pool = table([args.pool], [args.target], args.max_atoms)
+        self.truth = self.pool.values[:, 0]
+        self.bucket = buckets(self.pool.structures)
+        self.logarithm = by_logarithm(self.truth)
+        self.lessons = {
+            name: table(files, columns, args.max_atoms) for name, (files, columns) in args.bodies.items()
+        }
+        self.bodies: dict[str, MaterialsEnsemble] = {}
+        self.limit = TEST
+
+    def side(self) -> tuple[np.ndarray, np.ndarray]:
+        """What labels are drawn from, and what errors are measured on."""
+        held = (self.bucket >= self.limit) & (self.bucket < (TEST if self.limit < TEST else 100))
+        return np.flatnonzero(self.bucket < self.limit), np.flatnonzero(held)
+
+    def settings(self, method: str, choice: dict) -> EnsembleSettings:
+        kind = "composition" if method == "composition" else "edge_gated"
+        network = NetworkSettings(network=kind, width=self.args.width, layers=3, neighbours=12)
+        training = Training(
+            epochs=choice["epochs"], rate=choice["rate"], batch=16, warm_epochs=max(1, choice["epochs"] // 5)
+        )
+        transfer = Transfer(choice.get("frozen", "nothing"), choice.get("share", 1.0))
+        return EnsembleSettings(
+            members=self.args.members, network=network, training=training, transfer=transfer
+        )
+
+    def body(self, name: str) -> MaterialsEnsemble:
+        """Learned from the compositions that are below the limit."""
+        own = self.lessons[name]
+        kept = own.only(np.flatnonzero(buckets(own.structures) < self.limit))
+        choice = {"epochs": self.args.body_epochs, "rate": 3e-3}
+        settings = self.settings("graph", choice)
+        return pretrained(kept, replace(settings, training=replace(settings.training, batch=32)), SEED)
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        return np.log10(values) if self.logarithm else values
+
+    def back(self, values: np.ndarray) -> np.ndarray:
+        return 10.0**values if self.logarithm else values
+
+
+WORLD: World
+
+
+def body(name: str) -> tuple[str, MaterialsEnsemble]:
+    torch.set_num_threads(1)
+    return name, WORLD.body(name)
+
+
+def trial(task: tuple[str, int, int, dict]) -> dict:
+    """One method with n labels of a seed."""
+    method, n, seed, choice = task
+    torch.set_num_threads(1)
+    began = time.process_time()
+    learn, test = WORLD.side()
+    few = np.random.default_rng([SEED, seed]).permutation(learn)[:n]
+    truth, told = WORLD.truth[test], WORLD.truth[few]
+    known, asked = ([WORLD.pool.structures[k] for k in rows] for rows in (few, test))
+    if method == "forest":
+        mean, low, high, choice = forest(known, told, asked, seed)
+    else:
+        start = WORLD.bodies.get(method)
+        fitted = MaterialsEnsemble.fit(
+            known, WORLD.scaled(told)[:, None], [WORLD.args.target], settings=WORLD.settings(method, choice),
+            seed=seed, start=start, graphs=None if start is None else start.graphs,
+        )  # fmt: skip
+        said = fitted.predict(asked)
+        mean = WORLD.back(said.mean[:, 0])
+        low, high = (WORLD.back(end[:, 0]) for end in said.interval(COVERAGE))
+    error = np.abs(mean - truth)
+    return {
+        "method": method, "labels": n, "seed": seed, "mae": float(error.mean()),
+        "ratio": float(error.mean() / np.abs(truth - told.mean()).mean()),
+        "dummy": float(np.abs(truth - told.mean()).mean()),
+        "covers": float(((truth >= low) & (truth <= high)).mean()), "width": float(np.median(high - low)),
+        "choice": choice, "cpu_s": time.process_time() - began,
+    }  # fmt: skip
+
+
+def forest(known, told, asked, seed):
+    """The forest that errs least on what its trees left out; intervals by the same errors, relative to the trees'
+    spread, as split conformal prediction has it."""
+    seen, wanted = features(known), features(asked)
+    best = None
+    for kind, share in (
+        (RandomForestRegressor, 1 / 3),
+        (ExtraTreesRegressor, 1 / 3),
+        (ExtraTreesRegressor, 1.0),
+    ):
+        for logarithm in (False, True) if (told > 0).all() else (False,):
+            model = kind(300, max_features=share, bootstrap=True, oob_score=True, random_state=seed)
+            y = np.log10(told) if logarithm else told
+            model.fit(seen, y)
+            out = model.oob_prediction_
+            error = np.abs((10**out if logarithm else out) - told).mean()
+            if best is None or error < best[0]:
+                best = error, model, logarithm, np.abs(out - y), {"trees": kind.__name__, "features": share}
+    _, model, logarithm, left, choice = best
+    said = model.predict(wanted)
+    half = np.sort(left)[min(len(left), int(np.ceil((len(left) + 1) * COVERAGE))) - 1]
+    ends = said, said - half, said + half
+    mean, low, high = (10**end if logarithm else end for end in ends)
+    return mean, low, high, choice | {"logarithm": logarithm}
+
+
+def run(pool, tasks: list) -> list[dict]:
+    rows = []
+    for row in pool.imap_unordered(trial, tasks):
+        rows.append(row)
+        print(
+            f"{row['method']} {row['labels']} labels, seed {row['seed']}: {row['mae']:.4g} ({row['cpu_s']:.0f} s) "
+            f"{row['choice']}", file=sys.stderr, flush=True,
+        )  # fmt: skip
+    return rows
+
+
+def tuned(methods: list[str], workers: int, seeds: int) -> tuple[dict, list[dict]]:
+    """Of each method the choice that errs least, as a share of the dummy's error, over TUNED_AT and seeds."""
+    WORLD.limit = VALIDATION
+    taught(methods, workers)
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        rows = run(pool, [
+            (m, n, seed, choice) for m in methods if m != "forest" for n in TUNED_AT for seed in range(seeds)
+            for choice in TRIED[kind_of(m)]
+        ])  # fmt: skip
+    chosen = {}
+    for method in methods:
+        if method != "forest":
+            ratios = [
+                np.mean([r["ratio"] for r in rows if r["method"] == method and r["choice"] == c])
+                for c in TRIED[kind_of(method)]
+            ]
+            chosen[method] = TRIED[kind_of(method)][int(np.argmin(ratios))]
+            for c, ratio in zip(TRIED[kind_of(method)], ratios, strict=True):
+                print(f"{method:<14}{ratio:.4f}  {json.dumps(c)}", flush=True)
+    WORLD.limit = TEST
+    return chosen, rows
+
+
+def taught(methods: list[str], workers: int) -> None:
+    """The bodies, for the processes that fork next."""
+    wanted = [name for name in WORLD.lessons if name in methods]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        for name, made in pool.imap_unordered(body, wanted):
+            WORLD.bodies[name] = made
+            print(f"body {name}: {made.provenance.labels} labels, {sum(made.seconds):.0f} s", file=sys.stderr)
+
+
+def kind_of(method: str) -> str:
+    return method if method in CHOSEN else "transfer"
+
+
+def printed(rows: list[dict], methods: list[str], unit: str) -> None:
+    sizes = sorted({row["labels"] for row in rows})
+    for what, title, shown in (
+        ("mae", f"mean absolute error{unit and f', {unit}'}: mean of the seeds [lowest, highest]", "{:.4g}"),
+        ("ratio", "as a share of the dummy's error", "{:.3f}"),
+        ("covers", "share of the truths inside the 90 % intervals", "{:.2f}"),
+        ("width", "median width of these intervals", "{:.4g}"),
+    ):
+        print(
+            f"\n{title}\n\n| | "
+            + " | ".join(f"{n} labels" for n in sizes)
+            + " |\n|"
+            + "---|" * (len(sizes) + 1)
+        )
+        names = ["dummy", *methods] if what == "mae" else methods
+        for name in names:
+            key = "dummy" if name == "dummy" else what
+            cells = []
+            for n in sizes:
+                own = [
+                    r[key]
+                    for r in rows
+                    if r["labels"] == n and r["method"] == (methods[0] if name == "dummy" else name)
+                ]
+                cells.append(
+                    f"{shown.format(np.mean(own))} [{shown.format(min(own))}, {shown.format(max(own))}]"
+                )
+            print(f"| {name} | " + " | ".join(cells) + " |")
+    print("\n| method | CPU s of all |\n|---|---|")
+    for name in methods:
+        print(f"| {name} | {sum(r['cpu_s'] for r in rows if r['method'] == name):.0f} |")
+
+
+def drawn(source: Path, to: Path) -> None:
+    """Errors and coverage over the number of labels."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    told = json.loads(source.read_text())
+    rows, methods = told["rows"], told["methods"]
+    colours = dict(
+        zip(methods, ("#98a2ad", "#e69f00", "#0072b2", "#d55e00", "#cc79a7", "#009e73"), strict=False)
+    )
+    sizes = sorted({row["labels"] for row in rows})
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 2])
+    for method in methods:
+        name = f"graph, from {method}" if method not in ("forest", "composition", "graph") else method
+        for ax, what in zip(axes, ("mae", "covers"), strict=True):
+            own = [[r[what] for r in rows if r["labels"] == n and r["method"] == method] for n in sizes]
+            ax.plot(sizes, [np.mean(v) for v in own], color=colours[method], marker="o", ms=3, label=name)
+            if what == "mae":
+                ax.fill_between(
+                    sizes, list(map(min, own)), list(map(max, own)), color=colours[method], alpha=0.12, lw=0
+                )
+    dummy = [np.mean([r["dummy"] for r in rows if r["labels"] == n]) for n in sizes]
+    axes[0].plot(sizes, dummy, color="black", lw=0.8, ls=":", label="mean of the labels")
+    unit = f" ({told['unit']})" if told["unit"] else ""
+    axes[0].set(xscale="log", yscale="log", xlabel="labels", ylabel=f"mean absolute error{unit}")
+    axes[0].set_xticks(sizes, [str(n) for n in sizes])
+    axes[0].minorticks_off()
+    low, high = axes[0].get_ylim()
+    ticks = [t for t in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500) if low <= t <= high]
+    if len(ticks) > 2:
+        axes[0].set_yticks(ticks, [str(t) for t in ticks])
+    axes[0].legend(fontsize=7)
+    axes[1].axhline(COVERAGE, color="black", lw=0.8, ls=":")
+    axes[1].set(xscale="log", xlabel="labels", ylabel="inside the 90 % intervals", ylim=(0.6, 1.0))
+    axes[1].set_xticks(sizes, [str(n) for n in sizes])
+    axes[1].minorticks_off()
+    fig.tight_layout()
+    fig.savefig(to, dpi=130)
+
+
+def parsed() -> argparse.Namespace:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("--pool", type=Path, default=PHONONS)
+    cli.add_argument("--target", default="last phdos peak")
+    cli.add_argument("--unit", default=None)
+    cli.add_argument("--pretrain", type=Path, nargs="+", action="append", default=[])
+    cli.add_argument("--pretrain-targets", action="append", default=[])
+    cli.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400, 800])
+    for name, default in (
+        ("seeds", 3),
+        ("members", 3),
+        ("width", 48),
+        ("body-epochs", 30),
+        ("workers", 2),
+        ("max-atoms", 60),
+    ):
+        cli.add_argument(f"--{name}", type=int, default=default)
+    cli.add_argument("--methods", nargs="+")
+    cli.add_argument("--tune", action="store_true")
+    cli.add_argument("--out", type=Path)
+    cli.add_argument("--draw", type=Path, nargs=2, metavar=("JSON", "PNG"))
+    args = cli.parse_args()
+    if len(args.pretrain) != len(args.pretrain_targets):
+        cli.error("wanted a --pretrain-targets for each --pretrain")
+    own = zip(args.pretrain, args.pretrain_targets, strict=True)
+    args.bodies = {f[0].name.partition(".")[0]: (f, targets.split(",")) for f, targets in own} or BODIES
+    if args.unit is None:
+        args.unit = "1/cm" if args.pool == PHONONS else ""
+    return args
+
+
+def main() -> None:
+    global WORLD
+    args = parsed()
+    if args.draw is not None:
+        drawn(*args.draw)
+        return
+    for file in [args.pool, *(file for files, _ in args.bodies.values() for file in files)]:
+        if not file.exists():
+            raise SystemExit(f"no data: {file}")
+    torch.set_num_threads(1)
+    WORLD = World(args)
+    methods = args.methods or ["forest", "composition", "graph", *args.bodies]
+    learn, test = WORLD.side()
+    print(
+        f"{len(WORLD.truth)} crystals with {args.target}, {len(learn)} to draw labels from, {len(test)} to try on; "
+        f"learned {'by its logarithm' if WORLD.logarithm else 'as it is'}"
+    )
+    chosen, tuning = {m: CHOSEN[kind_of(m)] for m in methods if m != "forest"}, []
+    if args.tune:
+        chosen, tuning = tuned(methods, args.workers, args.seeds)
+    taught(methods, args.workers)
+    sizes = [n for n in args.sizes if n <= len(learn)]
+    tasks = [
+        (m, n, seed, chosen.get(m, {}))
+        for n in reversed(sizes)
+        for seed in range(args.seeds)
+        for m in methods
+    ]
+    with multiprocessing.get_context("fork").Pool(args.workers) as pool:
+        rows = sorted(run(pool, tasks), key=lambda r: (methods.index(r["method"]), r["labels"], r["seed"]))
+    printed(rows, methods, args.unit)
+    if args.out is not None:
+        said = {name: str(value) for name, value in vars(args).items()}
+        whole = {
+            "args": said,
+            "unit": args.unit,
+            "methods": methods,
+            "chosen": chosen,
+            "rows": rows,
+            "tuning": tuning,
+        }
+        args.out.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
