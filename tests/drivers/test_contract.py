@@ -58,6 +58,7 @@ ELSEWHERE = {
     "labeler.chgnet",
     "labeler.espresso",
     "labeler.gpaw",
+    "labeler.kob_andersen",
     # Each beside the server, broker or chemistry that it is tried against.
     "human",
     "liquid_handler",

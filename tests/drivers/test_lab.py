@@ -61,6 +61,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "labelers/chgnet",
         "labelers/emt",
         "labelers/gpaw",
+        "labelers/kob_andersen",
         "labelers/unsure",
         "replay/agnp",
         "replay/crossed_barrel",

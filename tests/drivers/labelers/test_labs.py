@@ -36,7 +36,7 @@ def test_a_labeler_stands_in_a_simulated_and_in_a_real_laboratory() -> None:
         bind(mixed("real", bench={"driver": "sim.instant"}))
 
 
-@pytest.mark.parametrize("name", ["emt", "chgnet", "gpaw", "unsure"])
+@pytest.mark.parametrize("name", ["emt", "chgnet", "gpaw", "kob_andersen", "unsure"])
 def test_a_shipped_laboratory_binds_or_says_what_is_missing(name: str) -> None:
     made = lab_file(f"labelers/{name}")
     assert made.members("labeler") == ("labeler_1", "labeler_2")
