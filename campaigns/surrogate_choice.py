@@ -45,7 +45,7 @@ class MaterialsChoice(BaseCampaignModel):
 
     members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width, layers: of the
     networks. normalise, norm: where a step of message passing normalises, and over the batch or over the channels.
-    derive: readings that are calculated from what the networks predict of others. synthesizability: whether crystals
+    falloff: share of the distance over which neighbours fade. derive: readings that are calculated from what the networks predict of others. synthesizability: whether crystals
     can be made, and what that counts.
     """
 
@@ -56,6 +56,7 @@ class MaterialsChoice(BaseCampaignModel):
     layers: int | None = Field(default=None, ge=1, le=16)
     normalise: PlaceName | None = None
     norm: NormName | None = None
+    falloff: float | None = Field(default=None, ge=0, le=1)
     derive: DerivationName | None = None
     synthesizability: SynthesizabilityChoice | None = None
 

@@ -104,6 +104,9 @@ class MaterialsEntry(Entry):
         PlaceName | None, Field(description="where a step normalises, as to its non-linearity")
     ] = None
     norm: NormName | None = None
+    falloff: Annotated[
+        float | None, Field(ge=0, le=1, description="share of the distance over which neighbours fade")
+    ] = None
     derive: Annotated[
         DerivationName | None, Field(description="readings calculated from those that the networks predict")
     ] = None

@@ -284,17 +284,19 @@ class MaterialsEnsemble:
 def graph_cache(settings: EnsembleSettings) -> GraphCache:
     """Graphs as the ensemble's networks want them."""
     network = settings.network
-    return GraphCache(network.cutoff, network.neighbours, network.kind)
+    return GraphCache(network.cutoff, network.neighbours, network.kind, falloff=network.falloff)
 
 
 def _check_cache(graphs: GraphCache, settings: EnsembleSettings) -> None:
     network = settings.network
     wanted, got = (
-        (network.cutoff, network.neighbours, network.kind),
-        (graphs.cutoff, graphs.neighbours, graphs.kind),
+        (network.cutoff, network.neighbours, network.kind, network.falloff),
+        (graphs.cutoff, graphs.neighbours, graphs.kind, graphs.falloff),
     )
     if got != wanted:
-        raise ValueError(f"wanted a cache of graphs with cutoff, neighbours and kind {wanted}, got {got}")
+        raise ValueError(
+            f"wanted a cache of graphs with cutoff, neighbours, kind and falloff {wanted}, got {got}"
+        )
 
 
 def _states(arrays: dict[str, Array], part: str, members: int) -> list[State]:

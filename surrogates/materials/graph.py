@@ -21,6 +21,7 @@ CLOSEST = 0.5  # A: H2, the shortest bond there is, has 0.74
 CACHE_BYTES = 512 * 2**20
 SAME_EDGE = 1e-4  # A: images of one sender this close in distance tell the receiver the same
 SELF = 1e-8  # A: a site found as its own neighbour, and pymatgen's own tolerance
+LEAST = 1e-4  # what an edge counts that is not worth keeping
 PERIODIC = np.ones(3, dtype=np.int64)
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +32,8 @@ class Merged(NamedTuple):
     """The u edges of a graph that differ: those from one atom's images at one distance are one, which counts as many
     times. A symmetric crystal has two or three times fewer of them, and every sum over edges is the same.
 
-    edges (2, u) sorted by receiver; distances (u,); counts (u,) float32; units (u, 3) float32, sums of unit vectors.
+    edges (2, u) sorted by receiver; distances (u,); counts (u,) float32, sums of what each counts; units (u, 3)
+    float32, sums of unit vectors times what each counts.
     """
 
     edges: Array
@@ -49,6 +51,7 @@ class Graph:
     edges: (2, e) int64: row 0 receives from row 1
     vectors: (e, 3) float32, angstrom: from the receiver to the sender; zeros in a composition
     volume: angstrom^3 per atom; NaN in a composition
+    fade: (e,) float32, above 0 to 1: how much each edge counts; None where each counts 1
     """
 
     numbers: Array
@@ -56,6 +59,7 @@ class Graph:
     edges: Array
     vectors: Array
     volume: float
+    fade: Array | None = None
 
     @cached_property
     def distances(self) -> Array:
@@ -77,9 +81,13 @@ class Graph:
         units = (
             self.vectors[order] / np.maximum(near, CLOSEST)[:, None]
         )  # none is closer, but zeros in compositions
+        distances, fade = np.add.reduceat(near, first) / counts, self.fade
+        if fade is not None:
+            units = units * fade[order][:, None]
+            counts = np.add.reduceat(fade[order], first)
         return Merged(
             edges=edges[:, first],
-            distances=np.add.reduceat(near, first) / counts,
+            distances=distances,
             counts=counts,
             units=np.add.reduceat(units, first, axis=0),
         )
@@ -97,7 +105,7 @@ class Graph:
 
 
 def structure_graph(
-    structure: Structure, *, cutoff: float = CUTOFF, neighbours: int | None = NEIGHBOURS
+    structure: Structure, *, cutoff: float = CUTOFF, neighbours: int | None = NEIGHBOURS, falloff: float = 0.0
 ) -> Graph:
     """Each atom receives from its `neighbours` nearest ones within `cutoff` (angstrom), images of itself included, or
     from all within the cutoff (None).
@@ -105,6 +113,10 @@ def structure_graph(
     Neighbours as far as the k-th one (within 0.001 A) are all kept, so that there may be more than k: to choose among
     them would make the graph depend on the order of sites or on the cell it is written in. An atom with fewer than k
     within the cutoff keeps those.
+
+    With `falloff` neighbours farther than the k-th one are kept too, and count the less the farther they are, nothing
+    from 1 + falloff of its distance on (or from the cutoff on, where that is nearer). Without it a graph jumps where
+    atoms move: of neighbours at one distance the least strain leaves only the nearest.
 
     Raises StructureRejected: `isolated` (an atom without neighbours within the cutoff), `overlap` (two atoms closer
     than 0.5 A), `unknown-element` (heavier than lawrencium).
@@ -128,7 +140,11 @@ def structure_graph(
         raise StructureRejected(
             "isolated", f"{structure.species[site]} (site {site}) has no neighbour within {cutoff:g} A"
         )
-    if neighbours is not None:
+    fade = None
+    if falloff > 0.0:
+        fade = _fading(distances[order], count, neighbours, cutoff, falloff)
+        order, fade = order[fade > 0.0], fade[fade > 0.0]
+    elif neighbours is not None:
         order = order[_nearest(distances[order], count, neighbours)]
     to, of = receivers[order], senders[order]
     vectors = coords[of] + images[order] @ lattice - coords[to]
@@ -138,6 +154,7 @@ def structure_graph(
         edges=np.stack([to, of]),
         vectors=vectors.astype(np.float32),
         volume=structure.volume / n,
+        fade=fade,
     )
 
 
@@ -156,6 +173,25 @@ def _nearest(distances: Array, count: Array, k: int) -> Array:
     kth = np.minimum(last - count + k, last)
     inside: Array = distances <= np.repeat(distances[kth] + SAME_SHELL, count)
     return inside
+
+
+def _fading(distances: Array, count: Array, k: int | None, cutoff: float, falloff: float) -> Array:
+    """(e,) float32: 1 up to the k-th distance (or to the one from which the cutoff is as far), then half a cosine to 0.
+    Edges sorted by receiver and distance, `count` (n,) each. The nearest one counts a little wherever it is."""
+    reach = np.full(len(count), float(cutoff))
+    last = np.cumsum(count) - 1
+    if k is not None:
+        kth = np.minimum(last - count + k, last)
+        farther = distances[kth] * (1.0 + falloff)
+        reach = np.where(count >= k, np.minimum(farther, cutoff), cutoff)
+    ends = np.repeat(reach, count)
+    beyond = np.clip((distances * (1.0 + falloff) / ends - 1.0) / falloff, 0.0, 1.0)
+    fade = 0.5 * (1.0 + np.cos(np.pi * beyond))
+    nearest = last - count + 1
+    fade[nearest] = np.maximum(fade[nearest], LEAST)
+    fade[fade < LEAST] = 0.0
+    out: Array = fade.astype(np.float32)
+    return out
 
 
 def _overlap(structure: Structure, receivers: Array, senders: Array, distances: Array) -> StructureRejected:
@@ -196,8 +232,10 @@ class GraphCache:
         neighbours: int | None = NEIGHBOURS,
         kind: Kind = "structure",
         limit: int = CACHE_BYTES,
+        falloff: float = 0.0,
     ) -> None:
         self.cutoff, self.neighbours, self.kind, self.limit = cutoff, neighbours, kind, limit
+        self.falloff = falloff
         self.nbytes = 0
         self._graphs: OrderedDict[str, Graph] = OrderedDict()
 
@@ -229,7 +267,9 @@ class GraphCache:
         if self.kind == "composition":
             graph = composition_graph(structure.counts)
         else:
-            graph = structure_graph(structure, cutoff=self.cutoff, neighbours=self.neighbours)
+            graph = structure_graph(
+                structure, cutoff=self.cutoff, neighbours=self.neighbours, falloff=self.falloff
+            )
         self._graphs[structure.key] = graph
         self.nbytes += graph.nbytes
         while self.nbytes > self.limit and len(self._graphs) > 1:

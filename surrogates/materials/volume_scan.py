@@ -58,7 +58,10 @@ def scan_volumes(
         if network.neighbours is not None:
             return [graph.scaled(share ** (1 / 3)) for graph in given]
         return [
-            structure_graph(_scaled(s, share), cutoff=network.cutoff, neighbours=None) for s in structures
+            structure_graph(
+                _scaled(s, share), cutoff=network.cutoff, neighbours=None, falloff=network.falloff
+            )
+            for s in structures
         ]
 
     said = [ensemble.predict_graphs(at(float(share))) for share in volumes.factors]

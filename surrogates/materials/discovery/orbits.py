@@ -52,4 +52,5 @@ def reduced(graph: Graph, same: Array) -> Graph:
         weights=np.bincount(number, weights=graph.weights).astype(np.float32),
         edges=edges[:, order],
         vectors=graph.vectors[inside][order],
+        fade=None if graph.fade is None else graph.fade[inside][order],
     )

@@ -66,7 +66,7 @@ class GraphTrainer:
     def __init__(self, settings: EnsembleSettings, workers: int = 1) -> None:
         self.settings, self.workers = settings, workers
         network = settings.network
-        self._graphs = OrbitCache(network.cutoff, network.neighbours, network.kind)
+        self._graphs = OrbitCache(network.cutoff, network.neighbours, network.kind, falloff=network.falloff)
 
     def content(self) -> dict[str, Any]:
         """All that a fitted ensemble depends on besides data and seed."""
@@ -109,7 +109,7 @@ def trainer_of(aim: Mapping[str, Any]) -> GraphTrainer:
     said = aim.get("surrogate", {}).get("materials", {})
     network, training = NetworkSettings(), Training()
     network = replace(network, network=said.get("network") or network.network)
-    for name in ("width", "layers", "normalise", "norm"):
+    for name in ("width", "layers", "normalise", "norm", "falloff"):
         if said.get(name) is not None:
             network = replace(network, **{name: said[name]})
     epochs = said.get("epochs")

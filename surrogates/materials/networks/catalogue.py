@@ -22,10 +22,12 @@ def build(
     settings: NetworkSettings, targets: int, *, per_atom: int = 0, vectors: int = 0, seed: int = 0
 ) -> Network:
     """A network with first weights drawn from `seed`; torch's global generator is left as it was. Raises ValueError for
-    a name that is not in `NETWORKS`, and for a norm that there is not."""
+    a name that is not in `NETWORKS`, for a norm that there is not and for a falloff out of range."""
     if settings.network not in NETWORKS:
         raise ValueError(f"wanted a network of {', '.join(NETWORKS)}, got {settings.network!r}")
     check(settings.normalise, settings.norm)
+    if not 0.0 <= settings.falloff <= 1.0:
+        raise ValueError(f"wanted a falloff from 0 to 1, got {settings.falloff!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NETWORKS[settings.network](settings, targets, per_atom, vectors)

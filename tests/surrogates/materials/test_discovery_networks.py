@@ -43,14 +43,15 @@ def test_equivalent_sites_are_one_node_and_different_ones_are_not():
     assert [len(set(equivalent_sites(s).tolist())) for s in crystals()] == [2, 3, 2, 4]
 
 
+@pytest.mark.parametrize("falloff", [0.0, 0.4])
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_a_network_says_the_same_of_the_different_sites_alone(name):
+def test_a_network_says_the_same_of_the_different_sites_alone(name, falloff):
     settings = NetworkSettings(network=name, width=16, layers=3, neighbours=12)
     with torch.random.fork_rng():
         torch.manual_seed(4)
         network = build(settings, 2).eval()
-    whole = predict(network, GraphCache(8.0, 12, settings.kind)(crystals()))
-    small = predict(network, OrbitCache(8.0, 12, settings.kind)(crystals()))
+    whole = predict(network, GraphCache(8.0, 12, settings.kind, falloff=falloff)(crystals()))
+    small = predict(network, OrbitCache(8.0, 12, settings.kind, falloff=falloff)(crystals()))
     np.testing.assert_allclose(small.mean, whole.mean, atol=2e-5)
     np.testing.assert_allclose(small.embedding, whole.embedding, atol=2e-5)
 
@@ -115,11 +116,11 @@ def test_a_campaign_asks_real_networks_and_a_damaged_model_is_fitted_again(reque
 
 def test_the_campaign_says_which_networks():
     said = {"network": "cgcnn", "members": 7, "epochs": 50, "width": 24, "layers": 3}
-    said |= {"normalise": "after", "norm": "layer"}
+    said |= {"normalise": "after", "norm": "layer", "falloff": 0.2}
     aim = {"space": {"parameters": [{"generate": []}]}, "surrogate": {"materials": said}}
     settings = trainer_of(aim).settings
     assert settings.members == 7
-    wanted = NetworkSettings("cgcnn", width=24, layers=3, normalise="after", norm="layer")
+    wanted = NetworkSettings("cgcnn", width=24, layers=3, normalise="after", norm="layer", falloff=0.2)
     assert settings.network == wanted
     assert (settings.training.epochs, settings.training.warm_epochs) == (50, 10)
     usual = trainer_of({"space": {"parameters": [{"generate": []}]}}).settings

@@ -379,7 +379,7 @@ def test_bad_input_says_what_is_wrong(fitted) -> None:
     fit("energies: wanted names of targets, got energy", energies=("energy",))
     wider = replace(SMALL, network=replace(SMALL.network, width=8))
     fit("wanted a start with the network", settings=wider, start=fitted)
-    fit("a cache of graphs with cutoff, neighbours and kind", graphs=GraphCache(cutoff=5.0))
+    fit("a cache of graphs with cutoff, neighbours, kind and falloff", graphs=GraphCache(cutoff=5.0))
     alone = Structure(
         lattice=((30.0, 0, 0), (0, 30.0, 0), (0, 0, 30.0)), species=("H",), frac=((0.0, 0.0, 0.0),)
     )

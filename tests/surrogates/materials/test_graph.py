@@ -221,3 +221,64 @@ def test_element_features_are_complete_and_tell_elements_apart():
     assert np.isfinite(table).all() and len(table) == HEAVIEST + 1
     assert len(np.unique(table[1:], axis=0)) == HEAVIEST
     assert np.all(bins[1:].sum(axis=1) == 9)  # a bin of each of nine properties
+
+
+SHELL = float(np.linalg.norm(rock_salt().lattice.matrix[0]))  # between two of the same element
+
+
+def moved_a_little(crystal, size, seed=0):
+    out = crystal.copy()
+    for site, step in enumerate(np.random.default_rng(seed).standard_normal((len(out), 3))):
+        out.translate_sites([site], size * step, frac_coords=False)
+    return out
+
+
+@pytest.mark.parametrize("neighbours, cutoff", [(12, 8.0), (None, SHELL), (12, SHELL)])
+def test_with_a_falloff_a_graph_changes_as_little_as_the_crystal(neighbours, cutoff):
+    """What each atom sees, as a sum over its edges of a smooth function of their vectors: the step shrinks with the
+    displacement; without a falloff, shells that break leave a jump."""
+
+    def seen(crystal, falloff):
+        graph = structure_graph(record(crystal), cutoff=cutoff, neighbours=neighbours, falloff=falloff)
+        rows = np.cos(graph.vectors @ np.array([0.3, 0.7, 1.1])) + graph.distances
+        fade = np.ones(len(rows)) if graph.fade is None else graph.fade
+        out = np.zeros(len(graph.numbers))
+        np.add.at(out, graph.edges[0], fade * rows)
+        return out
+
+    crystal = rock_salt() * (2, 2, 1)
+    for falloff, sizes in ((0.3, (1e-2, 1e-3)), (0.0, (1e-2, 3e-3))):
+        steps = [
+            np.abs(seen(moved_a_little(crystal, s), falloff) - seen(crystal, falloff)).max() for s in sizes
+        ]
+        if falloff:
+            assert steps[1] < 0.2 * steps[0] < 0.2 * 1.5, steps
+        else:
+            assert min(steps) > 3.0, steps
+
+
+def test_a_falloff_of_nothing_beyond_leaves_the_graph_as_it_was():
+    """Rock salt has shells at 1, 1.41 and 1.73 of the first: six neighbours and a tenth beyond are six."""
+    plain = structure_graph(record(rock_salt()), neighbours=6)
+    soft = structure_graph(record(rock_salt()), neighbours=6, falloff=0.1)
+    assert soft.edges.tolist() == plain.edges.tolist() and soft.fade.tolist() == [1.0] * 12
+    for a, b in zip(soft.merged, plain.merged, strict=True):
+        assert a == pytest.approx(b, abs=1e-6)
+    wide = structure_graph(record(rock_salt()), neighbours=6, falloff=0.6)  # half a cosine at 0.414 of 0.6
+    assert sorted(set(np.round(wide.fade, 4))) == pytest.approx([0.2185, 1.0], abs=1e-4)
+    assert wide.merged.counts.sum() == pytest.approx(12 * (1 + 2 * 0.2185), abs=1e-2)
+
+
+def test_a_faded_graph_is_that_of_the_crystal_and_scales_with_it():
+    crystal = low_symmetry()
+    graph = structure_graph(record(crystal), falloff=0.2)
+    double = structure_graph(record(crystal * (2, 1, 1)), falloff=0.2)
+    assert 2 * graph.merged.counts.sum() == pytest.approx(double.merged.counts.sum(), abs=1e-3)
+    larger = crystal.copy()
+    larger.scale_lattice(crystal.volume * 1.05**3)
+    wanted, got = structure_graph(record(larger), falloff=0.2).merged, graph.scaled(1.05).merged
+    assert got.edges.tolist() == wanted.edges.tolist()
+    assert got.counts == pytest.approx(wanted.counts, abs=1e-4)
+    assert got.distances == pytest.approx(wanted.distances, abs=1e-4)
+    with pytest.raises(StructureRejected, match="no neighbour within"):
+        structure_graph(record(crystal), cutoff=1.0, falloff=0.2)
