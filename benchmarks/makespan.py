@@ -158,7 +158,7 @@ def orders(seed: int, n: int, solve_s: float) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as folder:
         bound = bound_of(Path(folder), seed, n, f"batch: {n}", slots=1)
         try:
-            precedence.ordered = lambda experiments, _: sorted(experiments, key=lambda one: one.number)
+            precedence.ordered = lambda experiments, *_: sorted(experiments, key=lambda one: one.number)
             came, jobs = run(bound)
         finally:
             precedence.ordered = usual

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -84,6 +85,12 @@ class BoundCampaign:
     )  # those beside the main one, each by itself
     pools: tuple[Pool, ...] = ()  # of its materials, as they were bound; a log holds them by their digests
 
+    @cached_property
+    def windowed(self) -> bool:
+        """Whether any step has to begin within a time."""
+        loops = (self, *self.loops.values())
+        return any(step.step.within_s is not None for its in loops for step in its.steps)
+
     def of(self, loop: str) -> BoundCampaign:
         """The part of one loop; the main one is the campaign itself."""
         return self.loops[loop] if loop else self
@@ -121,7 +128,7 @@ def bind_campaign(
     found: list[Fault] = []
     parts = {}
     for loop, its in {"": campaign, **{loop.name: loop.of(campaign) for loop in campaign.loops}}.items():
-        base = ("loops", loop) if loop else ()
+        base = campaign.written_at(loop)
         places = {step.id: i for i, step in enumerate(its.recipe)}
         faults = _Faults(source, document, places, base, found)
         steps = [s for step in its.recipe if (s := _bind_step(step, its, laboratory, faults)) is not None]

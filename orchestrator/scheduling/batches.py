@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from orchestrator.binding import BoundCampaign, BoundStep
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Experiment
+from orchestrator.scheduling import windows
 from orchestrator.states import ExperimentState
 
 
@@ -18,21 +19,38 @@ def key(experiment: ExperimentState, bound: BoundCampaign, step: int | None = No
     return experiment.loop, at, json.dumps(arguments, sort_keys=True, default=str)
 
 
+def capacity(experiment: ExperimentState, n_positions: int, state: LabState, bound: BoundCampaign) -> int:
+    """How many samples the next step of an experiment takes together: no more than can then go on to the step after
+    before its window is over."""
+    steps = bound.of(experiment.loop).steps
+    step = steps[experiment.step]
+    most = max(min(step.spec.n_samples, n_positions), 1)
+    following = steps[experiment.step + 1] if experiment.step + 1 < len(steps) else None
+    if most == 1 or following is None or following.step.within_s is None:
+        return most
+    after = steps[experiment.step + 2] if experiment.step + 2 < len(steps) else None
+    lasts_s = following.spec.lasts_s(following.arguments(experiment.candidate, experiment.structures))
+    one_by_one = after is None or after.step.within_s is None
+    each = windows.turns(step, following, lasts_s, bound) if one_by_one else 1
+    devices = sum(windows.in_use(device, state) for device in following.devices)
+    return max(min(most, devices * each), 1)
+
+
 def waits_to_s(
     mates: Sequence[ExperimentState],
     step: BoundStep,
     device: str,
-    n_positions: int,
+    most: int,
     lasts_s: float,
     state: LabState,
     bound: BoundCampaign,
 ) -> float | None:
-    """Lab time to which a device waits to be filled; None where it is full, or nobody else is on the way to it.
+    """Lab time to which a device waits to be filled with `most` samples; None where it is or nobody else is coming.
 
     It waits as long as the laboratory says (`fill`), otherwise no longer than the action itself takes: what comes later
     can as well have the next turn.
     """
-    if len(mates) >= min(step.spec.n_samples, n_positions):
+    if len(mates) >= most:
         return None
     if not any(_on_its_way(one, mates, step, state, bound) for one in state.live.values()):
         return None

@@ -47,7 +47,7 @@ def begin(state: LabState, bound: BoundCampaign, around: Around, decision: Decis
     if not ready and bound.laboratory.layout is None:
         return
     now_s = (state.lab_until_s or 0.0) if around.now_s is None else around.now_s
-    _Pass(state, bound, decision, precedence.ordered(ready, bound), now_s).run()
+    _Pass(state, bound, decision, precedence.ordered(ready, state, bound), now_s).run()
 
 
 class _Pass:
@@ -97,7 +97,7 @@ class _Pass:
             self.wakes.append(earliest)
             return
         if latest is not None:
-            if self.now_s > latest + 1e-6:
+            if self.now_s > latest + windows.SLACK_S:
                 self._fail(experiment, _too_late(step, self.now_s - latest))
                 return
             self.wakes.append(latest + 1e-3)
@@ -114,16 +114,20 @@ class _Pass:
             if len(refused) == len(step.devices):
                 self._ruled_out(experiment, step, refused[0])
             return
+        banned: list[str] = []  # by rules that refuse: a carriage to every device that there is
         for chosen in sorted(choices, key=lambda one: one.rank):
             if chosen.target is None:
                 if self._act(experiment, step, chosen.device, arguments, position):
                     return
-            elif (
-                self.layout is not None
-                and position is not None
-                and self._carry(experiment, position, chosen.target, self.layout)
-            ):
-                return
+            elif self.layout is not None and position is not None:
+                rules: list[str] = []
+                if self._carry(experiment, position, chosen.target, self.layout, rules):
+                    return
+                banned += rules[:1]
+        if len(refused) + len(banned) == len(step.devices) and banned:
+            self._ruled_out(
+                experiment, step, banned[0], f"its sample cannot be brought to {step.step.device}"
+            )
 
     def _position(self, experiment: ExperimentState, layout: Layout) -> str | None:
         """Where the experiment's sample stands, or will begin; None while there is no place or nobody knows."""
@@ -147,8 +151,10 @@ class _Pass:
         if not positions or position in positions:
             return Choice(0, device)
         assert self.layout is not None
-        loading = self._loading(device, positions)
+        loading = [one for one in self._loading(device, positions) if one is not experiment]
         if any(batches.key(one, self.bound) != batches.key(experiment, self.bound) for one in loading):
+            return None
+        if loading and len(loading) >= batches.capacity(experiment, len(positions), self.state, self.bound):
             return None
         sample = self.state.samples.here.get(experiment.id)
         kept = sample.bound_for if sample is not None else None
@@ -168,19 +174,18 @@ class _Pass:
     ) -> bool:
         """Begin a step, for all samples that it takes together; False where it has to wait."""
         lasts_s = step.spec.lasts_s(arguments)
-        if self._windowed and self.now_s + lasts_s > windows.promised_to_others(experiment, self.state).get(
-            device, float("inf")
-        ):
+        if self.bound.windowed and self.now_s + lasts_s > windows.promised_to_others(
+            experiment, self.state
+        ).get(device, float("inf")):
             return False
         mates = [experiment]
         positions = () if self.layout is None else self.layout.of_device.get(device, ())
         if positions:
             standing = [one for one in self.state.samples.here.values() if one.may_be_in(positions)]
             if step.spec.n_samples > 1:
-                mates = self._mates(experiment, step, positions)
-                waits_to_s = batches.waits_to_s(
-                    mates, step, device, len(positions), lasts_s, self.state, self.bound
-                )
+                most = batches.capacity(experiment, len(positions), self.state, self.bound)
+                mates = self._mates(experiment, positions, most)
+                waits_to_s = batches.waits_to_s(mates, step, device, most, lasts_s, self.state, self.bound)
                 if waits_to_s is not None and self.now_s < waits_to_s:
                     self.wakes.append(waits_to_s)
                     return False
@@ -188,8 +193,8 @@ class _Pass:
                 self.wanted.add(device)  # what is finished there has to be taken out first
                 return False
         promises = (
-            windows.promises(experiment, self.now_s + lasts_s, self.state, self.bound, self.now_s)
-            if self._windowed
+            windows.promises(mates, self.now_s + lasts_s, self.state, self.bound, self.now_s)
+            if self.bound.windowed
             else {}
         )
         if promises is None:
@@ -210,15 +215,10 @@ class _Pass:
         self.moved |= {one.id for one in mates}
         return True
 
-    @property
-    def _windowed(self) -> bool:
-        loops = (self.bound, *self.bound.loops.values())
-        return any(step.step.within_s is not None for its in loops for step in its.steps)
-
     def _mates(
-        self, experiment: ExperimentState, step: BoundStep, positions: Sequence[str]
+        self, experiment: ExperimentState, positions: Sequence[str], most: int
     ) -> list[ExperimentState]:
-        """Experiments whose samples stand there too and want the same, the one itself first."""
+        """Experiments whose samples stand there too and want the same now, the one itself first."""
         here = self.state.samples.here
         found = [
             one
@@ -228,8 +228,9 @@ class _Pass:
             and one.id in here
             and here[one.id].at in positions
             and batches.key(one, self.bound) == batches.key(experiment, self.bound)
+            and windows.is_due(one, self.state, self.bound, self.now_s)
         ]
-        return [experiment, *found][: step.spec.n_samples]
+        return [experiment, *found][:most]
 
     def _loading(self, device: str, positions: Sequence[str]) -> list[ExperimentState]:
         """Experiments whose samples stand at a device, or are on their way there, for a step that is still to come."""
@@ -243,16 +244,27 @@ class _Pass:
         return found
 
     # -- carrying ---------------------------------------------------------------------------------------------
-    def _carry(self, experiment: ExperimentState, position: str, target: str, layout: Layout) -> bool:
-        """Begin the next carriage of a sample on its way to a position; False where it has to wait."""
-        found = None
+    def _carry(
+        self,
+        experiment: ExperimentState,
+        position: str,
+        target: str,
+        layout: Layout,
+        refused: list[str] | None = None,
+    ) -> bool:
+        """Begin the next carriage of a sample on its way to a position; False where it has to wait. `refused` gets the
+        rules, where rules of the laboratory refuse every way."""
+        found, rules, ways = None, list[str](), 0
         for transport, stop in layout.next_stops(place_of(position), place_of(target)):
+            ways += 1
             last = stop == place_of(target)
             to = target if last else self._free(layout.slots[stop], experiment.id)
-            if to is not None and self._can_carry(transport, experiment.id, position, to, layout):
+            if to is not None and self._can_carry(transport, experiment.id, position, to, layout, rules):
                 found = transport, stop, to, last
                 break
         if found is None:
+            if refused is not None and len(rules) == ways:
+                refused += rules
             return False
         transport, stop, to, last = found
         still = {layout.device_of.get(place_of(position)), layout.device_of.get(stop)}
@@ -277,20 +289,28 @@ class _Pass:
         self.moved.add(experiment.id)
         return True
 
-    def _can_carry(self, transport: Transport, sample: str, position: str, to: str, layout: Layout) -> bool:
+    def _can_carry(
+        self,
+        transport: Transport,
+        sample: str,
+        position: str,
+        to: str,
+        layout: Layout,
+        refused: list[str],
+    ) -> bool:
         arguments = transport.arguments(position, to)
-        if not self._available(transport.device, sample, transport.verb, arguments, []):
+        if not self._available(transport.device, sample, transport.verb, arguments, refused):
             return False
         if transport.gripper is not None and self.claimed.get(transport.gripper, sample) != sample:
             return False
         for place in (place_of(position), place_of(to)):
             device = layout.device_of.get(place)
             # A sample that nothing is to be done with is taken from a device that is out of use as well.
-            if device is not None and device != transport.device and self._at_work(device, sample):
+            if device is not None and device != transport.device and self._at_work(device):
                 return False
         return True
 
-    def _at_work(self, device: str, sample: str) -> bool:
+    def _at_work(self, device: str) -> bool:
         """Whether a device must not be reached into."""
         busy = device in self.state.open_actions or device in self.state.held or device in self.taken
         return busy or self._rests(device)
@@ -429,9 +449,10 @@ class _Pass:
         self.decision.events.append(Event(experiment.id, "experiment.failed", body))
         self.moved.add(experiment.id)
 
-    def _ruled_out(self, experiment: ExperimentState, step: BoundStep, rule: str) -> None:
+    def _ruled_out(self, experiment: ExperimentState, step: BoundStep, rule: str, why: str = "") -> None:
         """What becomes of an experiment whose next action a rule of the laboratory refuses."""
-        reason = f"{step.step.device}.{step.step.verb} is forbidden while {rule}"
+        forbidden = why or f"{step.step.device}.{step.step.verb} is forbidden"
+        reason = f"{forbidden} while {rule}"
         if experiment.state is Experiment.QUEUED:
             self.decision.events.append(Event(experiment.id, "experiment.rejected", {"reason": reason}))
         else:

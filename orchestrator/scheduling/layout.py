@@ -84,6 +84,14 @@ class Layout:
         """The first carriages, each with the place it goes to, of the ways with fewest carriages between two places."""
         return self._ways.get((source, goal), ())
 
+    def way_s(self, source: str, goal: str) -> float:
+        """How long the carriages from one place to another usually take, one after the other, s; 0 where no way is."""
+        here, total_s = source, 0.0
+        while here != goal and (stops := self.next_stops(here, goal)):
+            transport, here = stops[0]
+            total_s += transport.spec.takes_s
+        return total_s
+
     @cached_property
     def _ways(self) -> Mapping[tuple[str, str], tuple[tuple[Transport, str], ...]]:
         ways: dict[tuple[str, str], tuple[tuple[Transport, str], ...]] = {}

@@ -67,7 +67,8 @@ def test_the_walks_see_everything_that_can_happen() -> None:
                   "lab.", "suspender.")  # fmt: skip
     from orchestrator.events import KINDS
 
-    assert {kind for kind in KINDS if kind.startswith(houses)} <= seen
+    of_crystals = {"measurement.array"}  # there are none on the bench: see test_arrays.py
+    assert {kind for kind in KINDS if kind.startswith(houses)} - of_crystals <= seen
     assert attributions >= {"instrument", "logistics", "infeasible", "bad reading", "cancelled"}
 
 

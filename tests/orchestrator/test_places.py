@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from hypothesis import strategies as st
 
 from campaigns.errors import CampaignError
 from orchestrator import guard, samples
+from orchestrator.binding import BoundCampaign
+from orchestrator.decide import decide
+from orchestrator.decision import Around
 from orchestrator.events import Event
+from orchestrator.interlocks import Comparison, Rule
 from orchestrator.labfile import bind_lab, read_lab
 from orchestrator.lifecycle import Experiment, IllegalPassage
 from orchestrator.log.sqlite import SqliteLog
+from orchestrator.monitoring import Monitoring
 from orchestrator.scheduling import dispatch
+from orchestrator.scheduling.forecast import Forecast
+from tests.orchestrator.builders import Log, enter, opened, propose
 from tests.orchestrator.logs import Writer
 from tests.orchestrator.place_walks import PlaceWalk, bound, with_windows
 from tests.promises.carried import TABLE
@@ -63,7 +71,7 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         samples.Samples, "carry", lambda self, action, name, moves: None
     ),
     "devices that are reached into while they work": lambda m: (
-        m.setattr(dispatch._Pass, "_at_work", lambda self, device, sample: False),
+        m.setattr(dispatch._Pass, "_at_work", lambda self, device: False),
         m.setattr(guard, "closed", lambda state, device, sample: CLOSED(replace(state, held={}), device, sample)),
     ),
     "a device that does not look what else is in it": lambda m: m.setattr(
@@ -84,6 +92,87 @@ def test_with_windows_walks_come_to_their_end_too() -> None:
     windowed = with_windows(BOUND, bake=(30.0, None), look=(None, 120.0))
     for seed in range(40):
         PlaceWalk(windowed, seed, trouble=0.2).run(steps=300, calm=6000)
+
+
+@pytest.mark.parametrize(("within_s", "bakes"), [(80.0, 6), (130.0, 3), (400.0, 2)])
+def test_no_more_are_taken_together_than_can_go_on_within_their_window(within_s: float, bakes: int) -> None:
+    """The oven has three slots and waits to be filled; what comes out must be looked at soon by the only probe."""
+    windowed = with_windows(BOUND, look=(None, within_s))
+    lab = copy(windowed.laboratory)
+    lab.fills = {"oven": 600.0}
+    windowed = replace(windowed, laboratory=lab)
+    log = opened(windowed)
+    enter(log, 0, windowed)
+    for _ in range(6):
+        propose(log)
+    rows = Forecast(log.state, windowed, 0.0).rows()
+    baked = [row for row in rows if ".bake." in row.action]
+    looked = {row.experiment: row.began_s for row in rows if ".look." in row.action}
+    assert len(looked) == 6, "a window was missed"
+    assert len(baked) == bakes
+    assert max(looked.values()) <= max(row.ended_s for row in baked) + within_s
+
+
+def test_none_is_taken_along_before_its_time_has_come() -> None:
+    """Two samples that a person put into the oven have to wait for different times: both are heated at the later."""
+    waiting = with_windows(BOUND, bake=(300.0, None))
+    log = opened(waiting)
+    enter(log, 0, waiting)
+    names = [propose(log), propose(log)]
+    now_s = 0.0
+    while not all(log.state.experiments[name].step == 2 for name in names):
+        begun = decided(log, waiting, now_s)
+        assert begun, "nothing goes on"
+        now_s += 10.0
+        for action in begun:
+            log.say(action, "action.succeeded", reason="", began_s=now_s - 10.0, ended_s=now_s)
+    for position, name in enumerate(names, start=1):
+        log.say(f"sample/{name}", "sample.placed", place=f"oven.{position}", last=False, many=False)
+    first, last = sorted(log.state.actions[f"{name}.coat.1"].ended_s or 0.0 for name in names)
+    assert first < last
+    assert decided(log, waiting, last + 299.0) == []
+    (heat,) = decided(log, waiting, last + 300.0)
+    assert set(log.state.actions[heat].experiments) == set(names)
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_a_carriage_that_a_rule_refuses_ends_the_experiment(refuse: bool) -> None:
+    """Only the arm goes to the mixer. A rule that does not refuse is waited for."""
+    lab = copy(BOUND.laboratory)
+    hot = Comparison("oven.temperature", ">", 400.0, "degC")
+    lab.monitoring = Monitoring(rules=(Rule((hot,), ("arm",), None, refuse=refuse, why="it would melt"),))
+    ruled = replace(BOUND, laboratory=lab)
+    log = opened(ruled)
+    enter(log, 0, ruled)
+    name = propose(log)
+    log.say(
+        "signal/oven.temperature",
+        "signal.read",
+        signal="oven.temperature",
+        value=500.0,
+        unit="degC",
+        reason="",
+    )
+    assert decided(log, ruled, 0.0) == []
+    experiment = log.state.experiments[name]
+    if not refuse:
+        assert experiment.state is Experiment.QUEUED
+        return
+    assert experiment.state is Experiment.REJECTED
+    reason = log.events[-1].body["reason"]
+    assert (
+        "its sample cannot be brought to mixer while oven.temperature > 400 degC" in reason
+        and "melt" in reason
+    )
+
+
+def decided(log: Log, the_bound: BoundCampaign, now_s: float) -> list[str]:
+    """Actions that are begun now."""
+    begun: list[str] = []
+    while events := decide(log.state, the_bound, Around(asking=True, now_s=now_s)).events:
+        log.apply(*events)
+        begun += [event.stream for event in events if event.kind == "action.intended"]
+    return begun
 
 
 def test_the_store_holds_the_same_places_as_the_state(tmp_path: Path) -> None:

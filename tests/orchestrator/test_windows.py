@@ -138,6 +138,22 @@ def test_a_device_that_is_promised_takes_only_what_is_done_in_time() -> None:
     assert "x0001.look.2" in played.decide()
 
 
+@pytest.mark.parametrize(("within_s", "promised"), [(5.0, False), (12.0, True)])
+def test_samples_that_end_together_are_promised_a_turn_each(within_s: float, promised: bool) -> None:
+    """Two looks of 10 s by one probe: the second has to begin 10 s after the end of what they took together."""
+    the_bound = bound(look={"within_s": within_s})
+    played = Played(the_bound, 2)
+    played.decide()
+    mates = [played.log.state.experiments[name] for name in played.names]
+    for one in mates:
+        one.step = 2
+    found = windows.promises(mates, 100.0, played.log.state, the_bound, 40.0)
+    assert found == ({"probe": 100.0 + within_s} if promised else None)
+    assert windows.promises(mates[:1], 100.0, played.log.state, the_bound, 40.0) == {
+        "probe": 100.0 + within_s
+    }
+
+
 def test_a_device_rests_after_an_action_and_nothing_reaches_it_meanwhile() -> None:
     played = Played(bound(rests={"mixer": {"mix": 50.0}}), 2)
     assert played.decide() == ["x0001.mix.1"]
