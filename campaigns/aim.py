@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from campaigns.cost import Cost
 from campaigns.errors import Problem
 from campaigns.fidelity import Fidelity
+from campaigns.funnel import Funnel
 from campaigns.goal import ALONE
 from campaigns.history import History
 from campaigns.model import BaseCampaignModel
@@ -26,6 +27,7 @@ class Aim(BaseCampaignModel):
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
+    funnel: Funnel | None = None
     synthesis: Synthesis | None = None
     surrogate: SurrogateChoice = SurrogateChoice()
     history: tuple[History, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from campaigns.build_across import Sections, look_across
+from campaigns.build_funnel import build_funnel
 from campaigns.build_history import build_history
 from campaigns.build_loops import build_loops
 from campaigns.build_objectives import (
@@ -46,7 +47,9 @@ _OPTIONAL = (
     "limits",
     "schedule",
     "loops",
+    "funnel",
 )
+_STAGED = ("recipe", "plan", "budget")  # what the stages of a funnel say
 _HEAD = tuple(surface.HeadEntry.model_fields)
 
 
@@ -60,7 +63,10 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
     parts = build_space(found, data, tables, pools)
     goal = build_goal(data)
     objectives = build_objectives(found, data)
-    budget = build_budget(found, data)
+    staged = build_funnel(found, data, parts, objectives)
+    loops = build_loops(found, data) | dict(staged.loops)
+    data = staged.instead_of(data)
+    budget = staged.budget if "funnel" in data else build_budget(found, data)
     schedule = _schedule(found, data)
     surrogate = build_surrogate(found, data)
     made = Sections(
@@ -70,13 +76,14 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
         outcome_constraints=build_outcome_constraints(found, data),
         cost=build_cost(found, data, parts.parameters),
         fidelity=build_fidelity(found, data, parts.parameters),
+        funnel=staged.funnel,
         synthesis=build_synthesis(found, data),
         history=build_history(found, data, parts, tables),
-        steps=build_recipe(found, data),
-        phases=build_plan(found, data, objectives, goal),
+        steps=dict(staged.steps) if "funnel" in data else build_recipe(found, data),
+        phases=dict(staged.phases) if "funnel" in data else build_plan(found, data, objectives, goal),
         budget=budget,
         limits=_limits(found, data),
-        loops=build_loops(found, data),
+        loops=loops,
     )
     look_across(found, data, made)
     if found.faults:
@@ -93,6 +100,7 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
         outcome_constraints=tuple(made.outcome_constraints.values()),
         cost=made.cost,
         fidelity=made.fidelity,
+        funnel=made.funnel,
         synthesis=made.synthesis,
         surrogate=surrogate,
         history=tuple(made.history.values()),
@@ -119,7 +127,12 @@ def _head(found: Collector, data: dict[str, Any]) -> surface.HeadEntry | None:
                 Problem("E201", (key,), wanted="a key of the language", got=shown(key), cure=cure, key=True)
             )
     for key in _SECTIONS:
-        if key not in data:
+        if key in _STAGED and "funnel" in data:
+            if key in data:
+                cure = "leave it out: each stage has its own"
+                wanted = f"no '{key}' beside a funnel"
+                found.add(Problem("E285", (key,), wanted=wanted, got="both", cure=cure, key=True))
+        elif key not in data:
             found.add(Problem("E202", wanted=f"the key '{key}'", got=shown(data), cure="add it"))
     if type(data.get("alquimia")) is int and data["alquimia"] != VERSION:
         cure = "write 'alquimia: 1', or install the Alquimia that the file was written for"

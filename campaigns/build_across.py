@@ -11,6 +11,7 @@ from campaigns.build_space import SpaceParts
 from campaigns.collect import Collector
 from campaigns.cost import Cost, cost_problems
 from campaigns.fidelity import Fidelity, fidelity_problems
+from campaigns.funnel import Funnel, funnel_problems
 from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
 from campaigns.limits import Limit, limit_problems
@@ -35,6 +36,7 @@ class Sections:
     outcome_constraints: Mapping[int, OutcomeConstraint]
     cost: Cost | None
     fidelity: Fidelity | None
+    funnel: Funnel | None
     synthesis: Synthesis | None
     history: Mapping[int, History]
     steps: Mapping[int, Step]
@@ -78,6 +80,11 @@ def look_across(found: Collector, data: Mapping[str, Any], made: Sections) -> No
         found.add_all(route_problems(made.phases, made.synthesis, parameters, said=said))
         found.add_all(share_problems(made.phases, parameters, names=names, allowed=allowed))
     found.add_all(loop_problems(made.loops, made.parts.parameters, names=made.parts.names))
+    if made.funnel is not None or "funnel" not in data:
+        plans = {"": list(made.phases.values()), **{name: loop.plan for name, loop in made.loops.items()}}
+        sought_for = list(made.objectives.values())
+        parameters, names = made.parts.parameters, made.parts.names
+        found.add_all(funnel_problems(made.funnel, sought_for, made.goal, parameters, plans, names=names))
     found.add_all(
         material_problems(made.goal, made.objectives, made.parts.parameters, names=made.parts.names)
     )

@@ -84,12 +84,15 @@ def _tolerance(
     return True, float(raw)
 
 
-def build_outcome_constraints(found: Collector, data: Mapping[str, Any]) -> dict[int, OutcomeConstraint]:
-    """The constraints on outcomes that are sound, by their place in the list."""
+def build_outcome_constraints(
+    found: Collector, data: Mapping[str, Any], base: Path = (), key: str = "outcome_constraints"
+) -> dict[int, OutcomeConstraint]:
+    """The constraints on outcomes that are sound, by their place in the list; `base` is where `data` stands in the
+    file, and `key` what it calls them."""
     made: dict[int, OutcomeConstraint] = {}
-    section = found.sequence(data.get("outcome_constraints", []), ("outcome_constraints",))
+    section = found.sequence(data.get(key, []), (*base, key))
     for index, raw in enumerate(section or []):
-        path: Path = ("outcome_constraints", index)
+        path: Path = (*base, key, index)
         entry = found.entry(surface.OutcomeConstraintEntry, raw, path)
         if entry is None or not found.unit(entry.unit, (*path, "unit")):
             continue

@@ -13,8 +13,9 @@ from pydantic import Field, StringConstraints
 from campaigns.aim import Aim
 from campaigns.budget import Budget
 from campaigns.cost import Cost, cost_problems
-from campaigns.errors import Problem
+from campaigns.errors import Path, Problem
 from campaigns.fidelity import Fidelity, fidelity_problems
+from campaigns.funnel import Funnel, funnel_problems
 from campaigns.goal import ALONE, objective_problems, plan_goal_problems
 from campaigns.history import History, history_problems
 from campaigns.limits import Limit, limit_problems
@@ -44,6 +45,7 @@ __all__ = [
     "Campaign",
     "Cost",
     "Fidelity",
+    "Funnel",
     "Gate",
     "Goal",
     "History",
@@ -84,6 +86,7 @@ class Campaign(BaseCampaignModel):
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
+    funnel: Funnel | None = None
     synthesis: Synthesis | None = None
     surrogate: SurrogateChoice = SurrogateChoice()
     history: tuple[History, ...] = ()
@@ -125,6 +128,10 @@ class Campaign(BaseCampaignModel):
             yield from plan_goal_problems(phases, self.goal)
         yield from share_problems(phases, parameters, names=self.space.names, allowed=self.space.allowed)
         yield from loop_problems({loop.name: loop for loop in self.loops}, parameters, names=self.space.names)
+        plans = {"": self.plan, **{loop.name: loop.plan for loop in self.loops}}
+        yield from funnel_problems(
+            self.funnel, self.objectives, self.goal, parameters, plans, names=self.space.names
+        )
         yield from material_problems(self.goal, objectives, parameters, names=self.space.names)
         yield from derivation_problems(self.surrogate, given=given)
         limits = {limit.key: limit for limit in self.limits}
@@ -150,6 +157,11 @@ class Campaign(BaseCampaignModel):
     def aim(self) -> Aim:
         """What the search is for, without laboratory, plan or budget."""
         return Aim.model_construct(**{name: getattr(self, name) for name in Aim.model_fields})
+
+    def written_at(self, loop: str) -> Path:
+        """Where the recipe of a loop ("": the main one) stands in the file: below a stage, where a funnel made it."""
+        stage = None if self.funnel is None else self.funnel.path(loop)
+        return stage or (("loops", loop) if loop else ())
 
     @property
     def fixed(self) -> tuple[Fixed, ...]:

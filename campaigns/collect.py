@@ -43,6 +43,7 @@ class Collector:
         self.document = document
         self._faults: dict[tuple[Path, str, str], Fault] = {}
         self._empty: set[Path] = set()
+        self._moved: dict[Path, Path] = {}
         self.find_empty_values()
 
     @property
@@ -51,9 +52,13 @@ class Collector:
         found = sorted(self._faults.values(), key=lambda fault: (fault.line or 0, fault.column or 0))
         return found[:MOST_FAULTS]
 
+    def move(self, made: Path, written: Path) -> None:
+        """What stands at `made` was made of what is written at `written`: faults of the one are told of the other."""
+        self._moved[made] = written
+
     def add(self, problem: Problem, base: Path = ()) -> None:
         """Puts a problem on its place, `base` being where the thing that has it stands."""
-        path = base + problem.at
+        path = self._written(base + problem.at)
         if path in self._empty:
             return
         fault = self.document.fault(
@@ -66,6 +71,12 @@ class Collector:
             key=problem.key,
         )
         self._faults.setdefault((path, problem.code, problem.wanted), fault)
+
+    def _written(self, path: Path) -> Path:
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._moved:
+                return self._moved[path[:length]] + path[length:]
+        return path
 
     def add_all(self, problems: Iterable[Problem], base: Path = ()) -> None:
         for problem in problems:

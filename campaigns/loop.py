@@ -10,8 +10,9 @@ from campaigns.errors import Path, Problem, did_you_mean, shown, shown_list
 from campaigns.material import Material
 from campaigns.model import BaseCampaignModel, Name
 from campaigns.objective import Objective
+from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.parameters import AnyParameter, Fixed, Searched
-from campaigns.plan import Phase, plan_problems
+from campaigns.plan import PROMOTE, Phase, plan_problems
 from campaigns.recipe import Reference, Step, recipe_problems, unused_problems
 from campaigns.space import Space
 
@@ -24,12 +25,13 @@ class Loop(BaseCampaignModel):
     of a labeler, say, of the materials that films are made of in the main loop.
 
     What it measures is told to the planner of every loop. It ends by its own plan or budget, at the latest with the
-    main loop.
+    main loop. `plausible`, of a stage of a funnel: bounds beyond which a label is not believed.
     """
 
     name: Name
     chooses: tuple[Name, ...]
     learns: tuple[tuple[Name, str], ...]  # reading, unit
+    plausible: tuple[OutcomeConstraint, ...] = ()
     recipe: tuple[Step, ...]
     plan: tuple[Phase, ...]
     budget: Budget
@@ -44,11 +46,12 @@ class Loop(BaseCampaignModel):
                 Objective(name=name, direction="maximise", unit=unit) for name, unit in self.learns
             ),
             "goal": "single" if len(self.learns) == 1 else "pareto",
+            "outcome_constraints": self.plausible,
             "recipe": self.recipe,
             "plan": self.plan,
             "budget": self.budget,
         }
-        own = ("outcome_constraints", "cost", "fidelity", "synthesis", "history", "loops")
+        own = ("cost", "fidelity", "synthesis", "history", "loops")
         same = {
             name: getattr(campaign, name)
             for name in type(campaign).model_fields
@@ -83,10 +86,23 @@ def loop_problems(
                 wanted, cure = "a name that a step of the loop's recipe gives", did_you_mean(reading, given)
                 place = (*at, "learns", reading)
                 yield Problem("E240", place, wanted=wanted, got=shown(reading), cure=cure, key=True)
+        for index, bound in enumerate(loop.plausible):
+            if bound.name not in given:
+                wanted, cure = (
+                    "a name that a step of the stage's recipe gives",
+                    did_you_mean(bound.name, given),
+                )
+                place = (*at, "plausible", index, "reading")
+                yield Problem("E247", place, wanted=wanted, got=shown(bound.name), cure=cure)
         phases = dict(enumerate(loop.plan))
         yield from _below(at, plan_problems(phases, n=len(phases), budget=loop.budget.experiments))
         for index, phase in phases.items():
-            for method in {phase.method, *(turn.method for turn in phase.turns)} - {"", "random", "variance"}:
+            for method in {phase.method, *(turn.method for turn in phase.turns)} - {
+                "",
+                "random",
+                "variance",
+                PROMOTE,
+            }:
                 wanted = "explore: random, or learn: variance"
                 yield Problem("E256", (*at, "plan", index), wanted=wanted, got=shown(method))
             if phase.share:

@@ -15,6 +15,7 @@ __all__ = [
     "HULL_METHODS",
     "METHODS",
     "PARETO_METHODS",
+    "PROMOTE",
     "ROUTE_METHODS",
     "Gate",
     "Mode",
@@ -61,6 +62,8 @@ HULL_METHODS = ("probability", "ucb", "thompson")
 
 # Those that choose precursors and temperatures by what reacts with what; the chemistry is known before any result.
 ROUTE_METHODS = ("pairwise_reactions",)
+# The method of a funnel's stages, which no file names: see `campaigns.funnel`.
+PROMOTE = "promote"
 
 Beta = Annotated[float, Field(ge=0, le=1000)] | Literal["scheduled"]
 TrustRegion = Literal["auto", "on", "off"]
@@ -230,7 +233,7 @@ def method_problems(turn: Turn | Phase) -> Iterator[Problem]:
     if turn.mode == "alternate":
         return
     method, methods = turn.method, METHODS[turn.mode]
-    if method not in methods:
+    if method not in methods and (turn.mode, method) != ("optimise", PROMOTE):
         other = next((mode for mode, known in METHODS.items() if method in known), None)
         yield Problem(
             "E250",
@@ -275,7 +278,11 @@ def plan_problems(phases: Mapping[int, Phase], *, n: int, budget: int | None) ->
             cure="add {explore: sobol, experiments: 8}",
         )
     first = phases.get(0)
-    if first is not None and first.mode != "explore" and first.method not in (*ROUTE_METHODS, PERSON):
+    if (
+        first is not None
+        and first.mode != "explore"
+        and first.method not in (*ROUTE_METHODS, PERSON, PROMOTE)
+    ):
         yield Problem(
             "E252",
             ("plan", 0),

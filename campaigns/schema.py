@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from campaigns.build import VERSION
 from campaigns.model import NAME
 from campaigns.recipe import DEVICE
-from campaigns.surface import campaign, plan, sought, space
+from campaigns.surface import campaign, funnel, plan, sought, space
 from campaigns.surface.entry import Entry
 from campaigns.surrogate_choice import ModelName
 
@@ -34,6 +34,8 @@ _ENTRIES: tuple[type[Entry], ...] = (
     sought.SynthesisEntry,
     sought.SurrogateEntry,
     campaign.LoopEntry,
+    *funnel.STAGES,
+    funnel.FunnelEntry,
     sought.HistoryEntry,
     campaign.StepEntry,
     campaign.BudgetEntry,
@@ -58,6 +60,9 @@ def json_schema() -> dict[str, Any]:
     loop["recipe"]["items"] = _ref(campaign.StepEntry)
     loop["plan"]["items"] = _one_of(plan.PHASES)
     loop["budget"] = _ref(campaign.BudgetEntry)
+    definitions["LabelStageEntry"]["properties"]["recipe"]["items"] = _ref(campaign.StepEntry)
+    stages = {"items": {"oneOf": [_ref(stage) for stage in funnel.STAGES]}}
+    definitions["FunnelEntry"]["properties"]["stages"] |= stages
     properties: dict[str, Any] = {
         "alquimia": {"const": VERSION, "description": "version of the language"},
         **{key: value for key, value in head["properties"].items() if key != "alquimia"},
@@ -96,6 +101,7 @@ def json_schema() -> dict[str, Any]:
             "additionalProperties": _ref(campaign.LoopEntry),
             "description": "experiments of their own beside the main ones, in the same log",
         },
+        "funnel": _ref(funnel.FunnelEntry),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -104,7 +110,8 @@ def json_schema() -> dict[str, Any]:
         "description": "One file is one self-driving campaign.",
         "type": "object",
         "properties": properties,
-        "required": [*head["required"], "space", "objectives", "recipe", "plan", "budget"],
+        "required": [*head["required"], "space", "objectives"],
+        "oneOf": [{"required": ["recipe", "plan", "budget"]}, {"required": ["funnel"]}],
         "additionalProperties": False,
         "$defs": definitions,
     }

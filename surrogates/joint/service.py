@@ -16,6 +16,7 @@ import numpy as np
 from campaigns.aim import Aim
 from campaigns.campaign import OutcomeConstraint
 from campaigns.material import Material
+from campaigns.plan import PROMOTE
 from campaigns.structure import Structure
 from surrogates.encode import Array
 from surrogates.errors import UnsupportedObjectives
@@ -23,6 +24,8 @@ from surrogates.joint.derive import DERIVATIONS
 from surrogates.joint.labels import Labels
 from surrogates.joint.learner import Learner
 from surrogates.joint.planner import JointPlanner
+from surrogates.joint.promote import answer as promoted
+from surrogates.joint.promote import believable, looked_at
 from surrogates.joint.representation import Representation
 from surrogates.joint.trainer import Trainer, trainer_of
 from surrogates.materials.pool_file import Pool, read_pool
@@ -38,6 +41,7 @@ def handle(request: dict[str, Any], trainer: Trainer | None = None) -> dict[str,
     materials  {"pool": path of the pool's rows or None, "directory": folder for models or None, "structures": {id:
                record} of generated crystals that the log has met}
     others     {loop: observations} of the campaign's other loops
+    promoted   ids that a stage of a funnel may take; absent where it may take any
 
     What the materials' properties are is learned from the pool's values and from all rows whose candidate is a material
     and nothing else. Each proposal has beside a `Proposal`'s fields "material" (see `about`) and "structures" ({id:
@@ -49,7 +53,9 @@ def handle(request: dict[str, Any], trainer: Trainer | None = None) -> dict[str,
         raise ValueError(f"op: wanted 'propose', got {request['op']!r}")
     with THREADS.limit(limits=1):
         known = Known.of(request, trainer)
-        if len(known.aim.space.free) == 1:
+        if known.aim.funnel is not None and request["method"]["name"] == PROMOTE:
+            reply = promoted(known, request)
+        elif len(known.aim.space.free) == 1:
             from surrogates.joint.labelling import answer as label
 
             reply = label(known, request)
@@ -104,6 +110,10 @@ class Known:
         rows = list(request["observations"]) if len(aim.space.free) == 1 else []
         for name in sorted(request.get("others", {})):
             rows += request["others"][name]
+        if aim.funnel is not None:
+            rows = believable(aim.funnel, rows)
+            met = {str(row["candidate"][parameter.name]) for row in rows} | set(places.get("structures", {}))
+            found = looked_at(aim.funnel, found, met, int(request["seed"]))
         measured = Labels.of(parameter.name, tuple(found), [values.get(id, {}) for id in found], rows)
         learner = _learner(
             trainer or trainer_of(request["aim"]),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from surrogates.encode import Array
 
-Rule = Literal["ucb", "thompson", "greedy", "rank", "random"]
+Rule = Literal["ucb", "thompson", "greedy", "rank", "random", "variance"]
 FEWEST = 6  # labels of a stage before anything is learned from them
 PRIOR_ROWS = 1.0  # how many labels the prior of a straight line, y_s = y_(s-1), counts for
 
@@ -88,7 +88,7 @@ def run(
     screened: what stage 0 predicts of the N candidates; features (N, F): what corrections between stages depend on;
     label: values (n,) of stage k (from 0, in `stages`) of n candidates, NaN where a label failed. rule: ucb, lowest
     mean - beta sd; thompson, lowest draw; greedy, lowest mean; rank, lowest value of the stage before with nothing
-    learned; random. Raises ValueError for a capacity that is larger than the stage's before.
+    learned; random; variance, largest sd. Raises ValueError for a capacity that is larger than the stage's before.
     """
     n = len(screened.mean)
     room = n
@@ -104,7 +104,7 @@ def run(
         asked: list[int] = []
         for part in np.array_split(np.arange(stage.capacity), min(stage.rounds, stage.capacity)):
             belief = believe(screened, labels, features)
-            value = _value(rule, belief, screened, labels, s, beta, rng)
+            value = acquisition(rule, belief, screened.mean if s == 0 else labels[:, s - 1], beta, rng)
             value = np.where(open_, value, np.inf)
             chosen = [int(i) for i in np.argsort(value, kind="stable")[: len(part)] if np.isfinite(value[i])]
             if not chosen:
@@ -118,14 +118,21 @@ def run(
 
 def believe(screened: Belief, labels: Array, features: Array) -> Belief:
     """Of the last stage, from labels (N, S) of all of them; where the last stage has a label, that label."""
+    return beliefs(screened, labels, features)[1]
+
+
+def beliefs(screened: Belief, labels: Array, features: Array) -> tuple[list[Belief], Belief]:
+    """Of each stage, in their order, and of the last: as `believe`."""
     mean, sd = screened.mean.astype(float), screened.sd.astype(float)
+    out: list[Belief] = []
     for s in range(labels.shape[1]):
         known = np.isfinite(labels[:, s])
         if known.sum() >= FEWEST:
             mean, sd = _next(mean, sd, labels[:, s], known, features)
         mean = np.where(known, labels[:, s], mean)
         sd = np.where(known, 0.0, sd)
-    return Belief(mean, sd)
+        out.append(Belief(mean, sd))
+    return out, out[-1] if out else screened
 
 
 def _next(
@@ -160,26 +167,21 @@ def _next(
     return line + scale * more, np.hypot(rho * sd, scale * doubt)
 
 
-def _value(
-    rule: Rule,
-    belief: Belief,
-    screened: Belief,
-    labels: Array,
-    stage: int,
-    beta: float,
-    rng: np.random.Generator,
-) -> Array:
-    """(N,) of which the lowest go up."""
+def acquisition(rule: Rule, belief: Belief, below: Array, beta: float, rng: np.random.Generator) -> Array:
+    """(N,) of which the lowest go up, by what is believed of the last stage. `below` (N,): the stage before, all that
+    `rank` looks at."""
     if rule == "random":
         out: Array = rng.random(len(belief.mean))
     elif rule == "rank":
-        out = screened.mean if stage == 0 else labels[:, stage - 1]
+        out = below
     elif rule == "greedy":
         out = belief.mean
     elif rule == "thompson":
         out = belief.mean + belief.sd * rng.standard_normal(len(belief.mean))
     elif rule == "ucb":
         out = belief.mean - beta * belief.sd
+    elif rule == "variance":
+        out = -belief.sd
     else:
-        raise ValueError(f"wanted a rule of ucb, thompson, greedy, rank or random, got {rule!r}")
+        raise ValueError(f"wanted a rule of ucb, thompson, greedy, rank, random or variance, got {rule!r}")
     return out

@@ -24,7 +24,7 @@ cost: {base: 10, unit: min, per: {x: 30}, changes: {t: 25}}
 fidelity: {parameter: x, target: 1}
 surrogate: {model: auto, noise: heteroscedastic}
 """
-NEWER = ("goal", "outcome_constraints", "cost", "fidelity", "surrogate", "history")
+NEWER = ("goal", "outcome_constraints", "cost", "fidelity", "surrogate", "history", "funnel")
 FULLER = [
     "recipe.0.gives.z=other",
     "objectives=[{maximise: y, unit: '%', tolerance: 0.1}, {match: z, target: 0.5 um, tolerance: 20, unit: nm}]",
