@@ -68,7 +68,7 @@ def build(document: Document, tables: Mapping[str, FilePath], pools: Mapping[str
     data = staged.instead_of(data)
     budget = staged.budget if "funnel" in data else build_budget(found, data)
     schedule = _schedule(found, data)
-    surrogate = build_surrogate(found, data)
+    surrogate = build_surrogate(found, data, pools)
     made = Sections(
         parts=parts,
         objectives=objectives,

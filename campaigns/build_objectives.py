@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
+from campaigns.build_pretraining import build_pretraining
 from campaigns.collect import Collector
 from campaigns.cost import Cost, of_problems
 from campaigns.errors import Path, Problem, did_you_mean, shown
@@ -14,6 +15,7 @@ from campaigns.model import Value
 from campaigns.objective import Direction, Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from campaigns.parameters import NUMERIC, AnyParameter, Integer
+from campaigns.pool import Pool
 from campaigns.surface import sought as surface
 from campaigns.surrogate_choice import MaterialsChoice, ModelName, SurrogateChoice, SynthesizabilityChoice
 from campaigns.units import UnitError, convert, parse_quantity
@@ -196,7 +198,9 @@ def build_fidelity(
     return None if target is None else found.make(Fidelity, path, parameter=entry.parameter, target=target)
 
 
-def build_surrogate(found: Collector, data: Mapping[str, Any]) -> SurrogateChoice | None:
+def build_surrogate(
+    found: Collector, data: Mapping[str, Any], pools: Mapping[str, Pool]
+) -> SurrogateChoice | None:
     """The choice of the model, None where it is broken; the name of a model may stand by itself."""
     path: Path = ("surrogate",)
     raw = data.get("surrogate", {})
@@ -213,6 +217,9 @@ def build_surrogate(found: Collector, data: Mapping[str, Any]) -> SurrogateChoic
     about: dict[str, Any] = {"model": entry.model, "noise": entry.noise}
     if entry.materials is not None:
         said = entry.materials.model_dump()
+        if (before := entry.materials.pretrained) is not None:
+            at = (*path, "materials", "pretrained")
+            said["pretrained"] = build_pretraining(found, before, pools, at)
         if (made := entry.materials.synthesizability) is not None:
             said["synthesizability"] = SynthesizabilityChoice(**made.model_dump())
         materials = found.make(MaterialsChoice, (*path, "materials"), **said)

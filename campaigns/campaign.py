@@ -25,6 +25,7 @@ from campaigns.model import BaseCampaignModel
 from campaigns.objective import Goal, Objective
 from campaigns.outcome_constraint import OutcomeConstraint, outcome_problems
 from campaigns.plan import METHODS, Gate, Phase, Turn, Until, plan_problems
+from campaigns.pretraining import Lesson
 from campaigns.recipe import (
     Quantity,
     Reference,
@@ -162,6 +163,12 @@ class Campaign(BaseCampaignModel):
         """Where the recipe of a loop ("": the main one) stands in the file: below a stage, where a funnel made it."""
         stage = None if self.funnel is None else self.funnel.path(loop)
         return stage or (("loops", loop) if loop else ())
+
+    @property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """The pools that the networks learn from before they learn what the campaign measures."""
+        pretrained = self.surrogate.materials.pretrained
+        return () if pretrained is None else pretrained.lessons
 
     @property
     def fixed(self) -> tuple[Fixed, ...]:

@@ -95,6 +95,7 @@ CODES: dict[str, str] = {
     "E283": "a loop that chooses nothing, or what it may not choose",
     "E284": "a synthesis that its parameters, its powders or its recipe do not fit",
     "E285": "a funnel whose stages do not fit each other or the campaign",
+    "E286": "a value to learn from that its pool does not have, or that is named twice",
     "E290": "an override that cannot be read",
     "E291": "an override of a path that is not there",
 }

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from campaigns.errors import Problem, shown_list
 from campaigns.model import BaseCampaignModel, Name
+from campaigns.pretraining import Pretraining
 
 ModelName = Literal["gp", "saas", "forest", "trees", "auto"]
 NoiseName = Literal["normal", "robust", "heteroscedastic"]
@@ -45,8 +46,9 @@ class MaterialsChoice(BaseCampaignModel):
 
     members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width, layers: of the
     networks. normalise, norm: where a step of message passing normalises, and over the batch or over the channels.
-    falloff: share of the distance over which neighbours fade. derive: readings that are calculated from what the networks predict of others. synthesizability: whether crystals
-    can be made, and what that counts.
+    falloff: share of the distance over which neighbours fade. derive: readings that are calculated from what the
+    networks predict of others. pretrained: what they learn before. synthesizability: whether crystals can be made, and
+    what that counts.
     """
 
     network: NetworkName = "edge_gated"
@@ -58,6 +60,7 @@ class MaterialsChoice(BaseCampaignModel):
     norm: NormName | None = None
     falloff: float | None = Field(default=None, ge=0, le=1)
     derive: DerivationName | None = None
+    pretrained: Pretraining | None = None
     synthesizability: SynthesizabilityChoice | None = None
 
     @property

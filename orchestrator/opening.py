@@ -15,6 +15,8 @@ from typing import Literal
 import structlog
 
 from campaigns.campaign import Campaign
+from campaigns.pretraining import Lesson
+from campaigns.space import Material
 from drivers.lab import LabFile
 from orchestrator import control
 from orchestrator.advice import Adviser
@@ -147,8 +149,9 @@ async def _conducted(
         bound = bind_campaign(Campaign.from_json(state.opened["campaign"]), laboratory)
         hands = Hands(host_specs(laboratory, path.parent, sockets(path), linger_s=linger_s))
         crystals = Crystals(path.parent)
-        for material in bound.campaign.space.materials:
-            crystals.rows(material)  # a pool that is gone is better missed before the first experiment
+        pools: tuple[Material | Lesson, ...] = (*bound.campaign.space.materials, *bound.campaign.lessons)
+        for each in pools:
+            crystals.rows(each)  # a pool that is gone is better missed before the first experiment
         energies = energies_of(laboratory) if chooses_routes(bound.campaign) else None
         routes = None if energies is None else Routes(path, energies)
         adviser = Adviser(Brain(path.parent / "brain.log"), crystals=crystals, routes=routes)

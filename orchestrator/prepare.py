@@ -39,7 +39,8 @@ def prepare(
     laboratory = bind_lab(_with_tables(file, tables), document, lab_source)
     check_routes(campaign, laboratory, text)
     bound = bind_campaign(campaign, laboratory, source=text.file, document=text)
-    used = [pools.get(material.pool) or shipped_pool(material.pool) for material in campaign.space.materials]
+    names = [m.pool for m in campaign.space.materials] + [lesson.pool for lesson in campaign.lessons]
+    used = [pools.get(name) or shipped_pool(name) for name in dict.fromkeys(names)]
     return replace(bound, pools=tuple(used))
 
 

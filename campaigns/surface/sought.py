@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from campaigns.material import PoolName
+from campaigns.pretraining import SHARE, FrozenName
 from campaigns.surface.entry import Amount, Entry, Name, Unit
 from campaigns.surface.space import TableEntry
 from campaigns.surrogate_choice import (
@@ -92,6 +94,20 @@ class SynthesizabilityEntry(Entry):
     bags: Annotated[int, Field(ge=2, le=1000)] = 25
 
 
+class PretrainedEntry(Entry):
+    """What the networks learn before they learn what the campaign measures."""
+
+    on: Annotated[
+        dict[PoolName, Annotated[list[Name], Field(min_length=1)]],
+        Field(min_length=1, description="pool: values of it to learn"),
+    ]
+    epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    frozen: FrozenName = "nothing"
+    rate: Annotated[
+        float, Field(gt=0, le=1, description="of what is not frozen, as a share of that of what is new")
+    ] = SHARE
+
+
 class MaterialsEntry(Entry):
     """The ensemble of graph networks; what is left out is the planner's own default."""
 
@@ -109,6 +125,9 @@ class MaterialsEntry(Entry):
     ] = None
     derive: Annotated[
         DerivationName | None, Field(description="readings calculated from those that the networks predict")
+    ] = None
+    pretrained: Annotated[
+        PretrainedEntry | None, Field(description="pools that the networks learn from first")
     ] = None
     synthesizability: Annotated[
         SynthesizabilityEntry | None, Field(description="whether crystals can be made")

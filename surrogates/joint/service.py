@@ -115,9 +115,10 @@ class Known:
             met = {str(row["candidate"][parameter.name]) for row in rows} | set(places.get("structures", {}))
             found = looked_at(aim.funnel, found, met, int(request["seed"]))
         measured = Labels.of(parameter.name, tuple(found), [values.get(id, {}) for id in found], rows)
+        folder = places.get("directory")
         learner = _learner(
-            trainer or trainer_of(request["aim"]),
-            places.get("directory"),
+            trainer or trainer_of(request["aim"], None if folder is None else Path(folder)),
+            folder,
             int(request["seed"]),
             aim.surrogate.materials.derive,
         )
@@ -155,7 +156,7 @@ class Known:
 
     def about(self, id: str) -> dict[str, Any]:
         """Why this crystal: its formula, and of each property the mean, the two parts of its uncertainty (sd) and
-        whether it is labelled."""
+        whether it is labelled; and the model that says so."""
         known, at = self.representation, self.place[id]
         properties = {
             target: {
@@ -166,7 +167,7 @@ class Known:
             }
             for t, target in enumerate(known.targets)
         }
-        said = {"formula": self.structures[at].formula, "properties": properties}
+        said = {"formula": self.structures[at].formula, "properties": properties, "model": self.model}
         return said if self.likely is None else said | {"synthesizability": float(self.likely[at])}
 
     @property

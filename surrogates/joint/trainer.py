@@ -10,6 +10,8 @@ import numpy as np
 
 from campaigns.structure import Structure
 from surrogates.encode import Array
+from surrogates.materials.body import Body
+from surrogates.materials.discovery.trainer import content_of
 from surrogates.materials.discovery.trainer import trainer_of as of_discovery
 from surrogates.materials.ensemble import MaterialsEnsemble, graph_cache
 from surrogates.materials.errors import ModelFileError
@@ -68,15 +70,17 @@ class Trainer(Protocol):
 
 
 class Networks:
-    """Ensembles of graph networks. Graphs once made are kept for all of them."""
+    """Ensembles of graph networks, from nothing or from a body. Graphs once made are kept for all of them."""
 
-    def __init__(self, settings: EnsembleSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: EnsembleSettings, body: Body | None = None) -> None:
+        self.settings, self.body = settings, body
         self.name = f"{settings.members} {settings.network.network}"
+        if body is not None:
+            self.name += f" from {body.name},"
         self._graphs = graph_cache(settings)
 
     def content(self) -> dict[str, Any]:
-        return self.settings.to_json() | {"code": code_fingerprint()}
+        return self.settings.to_json() | {"code": code_fingerprint()} | content_of(self.body)
 
     def usable(self, structures: Sequence[Structure]) -> Array:
         refused: set[int] = set()
@@ -93,6 +97,8 @@ class Networks:
         start: Ensemble | None,
     ) -> MaterialsEnsemble:
         assert start is None or isinstance(start, MaterialsEnsemble)
+        if start is None and self.body is not None:
+            start = self.body.ensemble(seed, self._graphs)
         return MaterialsEnsemble.fit(
             structures,
             values,
@@ -110,6 +116,7 @@ class Networks:
             return None  # a cache: what is not there, or was cut off, is fitted again
 
 
-def trainer_of(aim: Mapping[str, Any]) -> Networks:
+def trainer_of(aim: Mapping[str, Any], directory: Path | None = None) -> Networks:
     """As the campaign's `surrogate: materials:` says; for discovery and for this the same."""
-    return Networks(of_discovery(aim).settings)
+    made = of_discovery(aim, directory)
+    return Networks(made.settings, made.body)

@@ -27,6 +27,7 @@ from surrogates.materials.fitting import (
     tasks_of,
 )
 from surrogates.materials.graph import Graph, GraphCache
+from surrogates.materials.kept_members import fit_kept
 from surrogates.materials.members import State, fit_members, loaded, one_thread
 from surrogates.materials.networks import Network
 from surrogates.materials.prediction import Prediction, centre_of, raw_parts
@@ -132,6 +133,7 @@ class MaterialsEnsemble:
         atom_targets: Sequence[str] = (),
         modulus: Array | None = None,
         energies: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> MaterialsEnsemble:
         """n structures, `values` (n, t) in any units, NaN where missing; rows without a label are not used.
 
@@ -144,6 +146,7 @@ class MaterialsEnsemble:
         modulus, energies: with `settings.volumes`, bulk moduli (n,) in GPa, NaN where unknown, by which the targets
             named `energies` (eV per atom) rise at other volumes; without, a copy has the label of the relaxed cell,
             as in a model from structures to relaxed energies.
+        folder: of this very fit alone, that members are put in as they are fitted, and taken from.
 
         Raises ValueError for shapes that do not match, infinite values, fewer than two labels of a target, or a start
         of another network; StructureRejected for a structure that has no graph.
@@ -173,7 +176,7 @@ class MaterialsEnsemble:
         tasks = tasks_of(
             known, cache(known.structures), held, scales, settings, seed, first, same, body is not None
         )
-        fitted = fit_members(tasks, workers)
+        fitted = fit_members(tasks, workers) if folder is None else fit_kept(tasks, workers, folder)
         earlier = start.calibration if start is not None and same else None
         provenance = Provenance(
             data=known.fingerprint, n=len(known.structures), labels=known.counts, settings=settings.to_json(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import skew
@@ -73,15 +74,16 @@ def pretrained(
     seed: int,
     graphs: GraphCache | None = None,
     workers: int = 1,
+    folder: Path | None = None,
 ) -> MaterialsEnsemble:
     """An ensemble to start from. Its heads are thrown away, so that each value is learned on whichever scale is less
     skewed. A tenth of the compositions is left out and stays out: by them an ensemble that starts here can measure
-    its uncertainty on compositions that no weight has seen."""
+    its uncertainty on compositions that no weight has seen. `folder`: see `MaterialsEnsemble.fit`."""
     values = of.values.copy()
     for k in range(values.shape[1]):
         if by_logarithm(values[:, k]):
             values[:, k] = np.log10(values[:, k])
+    settings = replace(settings, finish=False, volumes=None)
     return MaterialsEnsemble.fit(
-        of.structures, values, of.targets, settings=replace(settings, finish=False), seed=seed, workers=workers,
-        graphs=graphs,
+        of.structures, values, of.targets, settings=settings, seed=seed, workers=workers, graphs=graphs, folder=folder,
     )  # fmt: skip

@@ -78,7 +78,9 @@ class _Ask:
             Entry(label.id, state.structures[label.id].counts, label.energy) for label in state.labels
         )
         seed = int(request["seed"])
-        learner = _learner(trainer or trainer_of(request["aim"]), request["materials"].get("directory"), seed)
+        folder = request["materials"].get("directory")
+        trainer = trainer or trainer_of(request["aim"], None if folder is None else Path(folder))
+        learner = _learner(trainer, folder, seed)
         learned = learner.learned(state, int(request["n"]))
         found = generate(state, seed, int(request["n"]))
         known = {label.id for label in state.labels}

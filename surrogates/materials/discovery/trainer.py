@@ -12,6 +12,7 @@ import numpy as np
 from campaigns.structure import Structure
 from surrogates.encode import Array
 from surrogates.materials.augmentation import Volumes
+from surrogates.materials.body import Body, body_of
 from surrogates.materials.discovery.orbits import OrbitCache
 from surrogates.materials.ensemble import MaterialsEnsemble
 from surrogates.materials.errors import ModelFileError
@@ -59,25 +60,27 @@ class Trainer(Protocol):
 
 
 class GraphTrainer:
-    """Ensembles of graph networks. Graphs once made are kept for all of them."""
+    """Ensembles of graph networks, from nothing or from a body. Graphs once made are kept for all of them."""
 
-    name = "ensemble"
-
-    def __init__(self, settings: EnsembleSettings, workers: int = 1) -> None:
-        self.settings, self.workers = settings, workers
+    def __init__(self, settings: EnsembleSettings, workers: int = 1, body: Body | None = None) -> None:
+        self.settings, self.workers, self.body = settings, workers, body
+        self.name = "ensemble" if body is None else f"ensemble, from {body.name}"
         network = settings.network
         self._graphs = OrbitCache(network.cutoff, network.neighbours, network.kind, falloff=network.falloff)
 
     def content(self) -> dict[str, Any]:
         """All that a fitted ensemble depends on besides data and seed."""
-        return self.settings.to_json() | {"code": code_fingerprint()}
+        return self.settings.to_json() | {"code": code_fingerprint()} | content_of(self.body)
 
     def fit(
         self, structures: Sequence[Structure], values: Array, *, seed: int, start: Ensemble | None
     ) -> Ensemble:
+        first = None if start is None else _networks(start)
+        if first is None and self.body is not None:
+            first = self.body.ensemble(seed, self._graphs)
         return MaterialsEnsemble.fit(
-            structures, values, (TARGET,), settings=self.settings, seed=seed,
-            start=None if start is None else _networks(start), workers=self.workers, graphs=self._graphs,
+            structures, values, (TARGET,), settings=self.settings, seed=seed, start=first, workers=self.workers,
+            graphs=self._graphs,
         )  # fmt: skip
 
     def relaxed(self, ensemble: Ensemble, structures: Sequence[Structure]) -> Prediction | None:
@@ -97,15 +100,21 @@ class GraphTrainer:
             return None  # a cache: what is not there, or was cut off, is fitted again
 
 
+def content_of(body: Body | None) -> dict[str, Any]:
+    """What an ensemble depends on besides, where it starts from a body."""
+    return {} if body is None else {"body": body.content()}
+
+
 def _networks(ensemble: Ensemble) -> MaterialsEnsemble:
     if not isinstance(ensemble, MaterialsEnsemble):
         raise TypeError(f"wanted an ensemble of graph networks, got {type(ensemble).__name__}")
     return ensemble
 
 
-def trainer_of(aim: Mapping[str, Any]) -> GraphTrainer:
+def trainer_of(aim: Mapping[str, Any], directory: Path | None = None) -> GraphTrainer:
     """As the campaign's `surrogate: materials:` says. Where crystals are generated, whose cells are not relaxed, the
-    networks learn from copies at other volumes too, and are asked at several."""
+    networks learn from copies at other volumes too, and are asked at several. `directory`: with the pools that are
+    learned from first."""
     said = aim.get("surrogate", {}).get("materials", {})
     network, training = NetworkSettings(), Training()
     network = replace(network, network=said.get("network") or network.network)
@@ -118,6 +127,6 @@ def trainer_of(aim: Mapping[str, Any]) -> GraphTrainer:
     loose = any(parameter.get("generate") for parameter in aim["space"]["parameters"])
     volumes = Volumes(count=VOLUMES) if loose and network.kind == "structure" else None
     members = int(said.get("members", 5))
-    return GraphTrainer(
-        EnsembleSettings(members=members, network=network, training=training, volumes=volumes)
-    )
+    settings = EnsembleSettings(members=members, network=network, training=training, volumes=volumes)
+    body, settings = body_of(said.get("pretrained"), settings, directory)
+    return GraphTrainer(settings, body=body)
