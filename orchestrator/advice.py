@@ -23,6 +23,7 @@ from orchestrator.errors import Refused
 from orchestrator.events import Event
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Campaign, Experiment
+from orchestrator.promotion import promotion
 from orchestrator.records import ProposalRecord
 from orchestrator.routes import Routes
 from orchestrator.states import ExperimentState
@@ -121,7 +122,7 @@ class Adviser:
         assert self._crystals is not None
         seen = [row["candidate"] for row in request["observations"]] + request["pending"]
         try:
-            space, rows = self._crystals.untried(campaign, seen)
+            space, rows = self._crystals.untried(campaign, seen, request.get("promoted"))
         except LookupError as few:
             return Advice(ask, [], None, exhausted=str(few))
         advice = _explore(
@@ -200,6 +201,7 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
     """
     whole, state = state, state.of(ask.loop)
     loops = {"": campaign, **{loop.name: loop.of(campaign) for loop in campaign.loops}}
+    offered = promotion(whole, campaign, ask.loop)
     campaign = loops[ask.loop]
     observations, pending = _told(state, campaign)
     phase, turn = campaign.plan[ask.phase], rules.turn(state, campaign, ask.phase)
@@ -236,6 +238,8 @@ def question(ask: Ask, state: LabState, campaign: CampaignFile) -> dict[str, Any
             for name, each in (("structures", met), ("relaxed", relaxed))
         }
         asked["loop"] = ask.loop
+        if offered is not None:
+            asked["promoted"] = list(offered.ids)
         asked["others"] = {
             name: _told(whole.of(name), its)[0] for name, its in loops.items() if name != ask.loop
         }

@@ -11,11 +11,11 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.pool import Pool
-from campaigns.pretraining import Lesson
-from campaigns.space import Categorical, Material, Space, Table
+from campaigns.space import Categorical, Fixed, Material, Space, Table
 from orchestrator.errors import Refused
 
 FOLDER = "materials"
+_NO_CRYSTAL = ""
 Row = Mapping[str, Any]  # {"id", "lattice", "species", "frac", "values"?}
 
 
@@ -26,8 +26,8 @@ class Crystals:
         self.folder = directory / FOLDER
         self._rows: dict[str, dict[str, Row]] = {}
 
-    def path(self, material: Material | Lesson) -> Path:
-        """The file of a material's pool, or of one that is learned from first."""
+    def path(self, material: Material) -> Path:
+        """The file of a material's pool."""
         return self.folder / f"{material.digest}.jsonl"
 
     def keep(self, pools: Sequence[Pool]) -> None:
@@ -36,7 +36,7 @@ class Crystals:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pool.path, self.folder / f"{pool.digest}.jsonl")
 
-    def rows(self, material: Material | Lesson) -> Mapping[str, Row]:
+    def rows(self, material: Material) -> Mapping[str, Row]:
         """The pool by id. Raises `Refused` (E515) where its file is gone or is another than the log says."""
         if material.digest not in self._rows:
             path = self.path(material)
@@ -44,7 +44,7 @@ class Crystals:
                 content = path.read_bytes()
             except OSError as error:
                 raise Refused(
-                    "E515", f"the pool {material.pool!r} cannot be read: {error}",
+                    "E515", f"the pool {material.pool!r} of ${material.name} cannot be read: {error}",
                     cure=f"put the file back as {path}",
                 ) from error  # fmt: skip
             if hashlib.sha256(content).hexdigest() != material.digest:
@@ -56,11 +56,13 @@ class Crystals:
             self._rows[material.digest] = {row["id"]: row for row in rows}
         return self._rows[material.digest]
 
-    def untried(self, campaign: Campaign, seen: Sequence[Mapping[str, Any]]) -> tuple[Space, dict[str, Row]]:
+    def untried(
+        self, campaign: Campaign, seen: Sequence[Mapping[str, Any]], among: Sequence[str] | None = None
+    ) -> tuple[Space, dict[str, Row]]:
         """The campaign's space with the pool's ids as plain words, and those rows.
 
-        Where only the crystal is chosen, ids seen before and crystals whose reading is known already are left out.
-        Raises LookupError where fewer than two are left: no choice can be offered.
+        Where only the crystal is chosen, ids seen before and crystals whose reading is known already are left out;
+        `among`: the only ids that may be chosen, known or not. Raises LookupError where none is left.
         """
         (material,) = campaign.space.materials
         rows = dict(self.rows(material))
@@ -71,11 +73,18 @@ class Crystals:
             rows = {
                 key: row
                 for key, row in rows.items()
-                if key not in tried and not wanted <= row.get("values", {}).keys()
+                if key not in tried
+                and (not wanted <= row.get("values", {}).keys() if among is None else key in among)
             }
-        if len(rows) < 2:
-            raise LookupError(f"{len(rows)} crystals of the pool {material.pool!r} are left")
-        words = Categorical(name=material.name, choices=tuple(rows))
+        if not rows:
+            raise LookupError(f"no crystals of the pool {material.pool!r} are left")
+        one = next(iter(rows)) if len(rows) == 1 else None
+        words: Categorical | Fixed
+        if one is not None and not alone:
+            words = Fixed(name=material.name, value=one)
+        else:  # words are at least two; what is not in the table is never chosen
+            choices = tuple(rows) if one is None else (one, _NO_CRYSTAL)
+            words = Categorical(name=material.name, choices=choices)
         space = campaign.space
         parameters = tuple(words if p.name == material.name else p for p in space.parameters)
         table = Table(columns=(material.name,), rows=tuple((key,) for key in sorted(rows))) if alone else None

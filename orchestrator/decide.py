@@ -16,6 +16,7 @@ from orchestrator.decision import Around, Ask, Decision
 from orchestrator.events import Event
 from orchestrator.lab import LabState
 from orchestrator.lifecycle import Action, Campaign, Experiment
+from orchestrator.promotion import Promotion, promotion
 from orchestrator.scheduling import dispatch
 from orchestrator.states import ActionState, ExperimentState
 
@@ -54,12 +55,13 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
         return decision
     dispatch.begin(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
-        _plan(state.of(""), bound.campaign, decision)
+        _plan(state.of(""), bound.campaign, decision, promotion(state, bound.campaign, ""))
         for loop, its in bound.loops.items():
             if decision.events or any(isinstance(effect, Ask) for effect in decision.effects):
                 break  # one question at a time
             if loop not in state.loops_ended:
-                _plan_beside(state.of(loop), its.campaign, decision)
+                offered = promotion(state, bound.campaign, loop)
+                _plan_beside(state.of(loop), its.campaign, decision, offered)
     return decision
 
 
@@ -214,7 +216,10 @@ def _schedule(state: LabState, around: Around) -> Iterator[Event]:
         yield Event(CAMPAIGN, "campaign.continued", {"reason": "the time has come"})
 
 
-def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
+def _plan(
+    state: LabState, campaign: CampaignFile, decision: Decision, offered: Promotion | None = None
+) -> None:
+    """`offered`: what a stage of a funnel may take, None where it may take anything."""
     n_in_hand = sum(e.state not in RESTING for e in state.live.values())
     if not rules.may_ask(state, campaign, n_in_hand):
         return  # a doubt does not hold up the rest
@@ -231,7 +236,9 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"plan: {over}"}))
     elif over is not None:
         decision.events.append(_enter(current.index + 1, state, campaign, over))
-    elif not proposing.waits_for_a_proposal(state, campaign):
+    elif offered is not None and offered.over:
+        decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"funnel: {offered.over}"}))
+    elif (offered is None or offered.ready) and not proposing.waits_for_a_proposal(state, campaign):
         n = rules.room(state, campaign)
         ask = Ask(
             current.index,
@@ -246,14 +253,16 @@ def _plan(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
         decision.effects.append(ask)
 
 
-def _plan_beside(state: LabState, campaign: CampaignFile, decision: Decision) -> None:
+def _plan_beside(
+    state: LabState, campaign: CampaignFile, decision: Decision, offered: Promotion | None
+) -> None:
     """The same for a loop beside the main one, whose end is not the campaign's."""
     in_hand = any(e.state not in RESTING for e in state.live.values())
     ended = rules.budget_overrun(state, campaign)
     if ended is None and not in_hand:
         ended = rules.budget_used(state, campaign)
     if ended is None:
-        _plan(state, campaign, decision)
+        _plan(state, campaign, decision, offered)
         if any(event.kind == "campaign.ending" for event in decision.events):
             ended = next(e.body["reason"] for e in decision.events if e.kind == "campaign.ending")
             decision.events.clear()

@@ -48,6 +48,8 @@ def validate(
         f"{campaign}: valid. {c.name}: {len(c.space.free)} parameters, {len(c.recipe)} steps, "
         f"{c.budget.experiments} experiments at most, {lab_file.reality} laboratory {lab_file.name!r}."
     )
+    if c.funnel is not None:
+        typer.echo(f"funnel, promoted by {c.funnel.promote}: {c.funnel.described()}")
     typer.echo(f"fingerprint {c.fingerprint}")
     _warn(bound)
 

@@ -1,0 +1,181 @@
+"""A funnel over one log: what goes up, what waits, and how stages end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.load import loads
+from campaigns.pool import shipped_pool
+from drivers.protocol import Action, ActionSpec, Outcome, ParameterSpec, Reading, Repeat, ResultSpec
+from orchestrator.advice import Adviser
+from orchestrator.binding import bind_campaign
+from orchestrator.brain.client import BrainFailed
+from orchestrator.crystals import Crystals
+from orchestrator.engine import Engine
+from orchestrator.hands import Fate
+from orchestrator.lab import LabState, fold
+from orchestrator.promotion import promotion
+from tests.orchestrator.builders import laboratory, proposal
+from tests.orchestrator.rig import Rig
+
+POOL = shipped_pool("fcc_metals")
+NUMBER = {"Cu": 1.0, "Ag": 2.0, "Au": 3.0, "Al": 4.0, "Ni": 5.0, "Pd": 6.0, "Pt": 7.0}
+SHARE = {"Al": 1.4}  # beyond the bound
+BENCH = {
+    "labeler": {
+        verb: ActionSpec(
+            parameters={"structure": ParameterSpec(kind="structure")},
+            results={"value": ResultSpec(unit="eV"), "share": ResultSpec()},
+            repeat=Repeat.REPEATABLE,
+        )
+        for verb in ("guess", "calculate")
+    }
+}
+TEXT = """
+alquimia: 1
+campaign: staged
+lab: bench
+space: {metal: {material: fcc_metals}}
+objectives: [{minimise: energy, unit: eV}]
+funnel:
+  stages:
+    - name: quick
+      take: 6
+      batch: 2
+      explore: 6
+      reading: guess
+      plausible: [{reading: share, at_most: 1}]
+      recipe: [{id: guess, do: labeler.guess, with: {structure: $metal}, gives: {guess: value, share: share}}]
+    - name: exact
+      take: 3
+      reading: energy
+      recipe: [{id: exact, do: labeler.calculate, with: {structure: $metal}, gives: {energy: value}}]
+"""
+
+
+def reading(action: Action) -> Fate:
+    """Silver cannot be guessed; aluminium's guess is beyond the bound."""
+    (species,) = action.args["structure"]["species"]
+    if species == "Ag" and action.verb == "guess":
+        return Fate(
+            action.id,
+            "ended",
+            outcome=Outcome(status="failed", attribution="infeasible", reason="no volume in equilibrium"),
+        )
+    values = {
+        "value": Reading(value=NUMBER[species], unit="eV"),
+        "share": Reading(value=SHARE.get(species, 0.5), unit=""),
+    }
+    return Fate(
+        action.id, "ended", outcome=Outcome(status="succeeded", readings=values, record={"code": "test"})
+    )
+
+
+def first_promoted(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A brain that takes what was passed on first."""
+    why = proposal(mode=request["method"]["mode"])
+    names, known = request["promoted"][: request["n"]], request["materials"]["structures"]
+    made = [{**why, "candidate": {"metal": name}, "structures": {name: known[name]}} for name in names]
+    return {"proposals": made, "diagnostics": None}
+
+
+def staged(tmp_path: Path, *overrides: str) -> Rig:
+    bound = bind_campaign(loads(TEXT, overrides=list(overrides)), laboratory(bench=BENCH))
+    rig = Rig(tmp_path / "log.db", bound)
+    crystals = Crystals(tmp_path)
+    crystals.keep([POOL])
+    rig.planner.reply, rig.hands.act = first_promoted, reading
+    adviser = Adviser(rig.planner, crystals=crystals)  # type: ignore[arg-type]
+    rig.engine = Engine(rig.store, rig.state, bound, rig.hands, adviser)  # type: ignore[arg-type]
+    return rig
+
+
+def metals(state: LabState, loop: str) -> list[str]:
+    return [str(e.candidate["metal"])[:2] for e in state.of(loop).experiments.values()]
+
+
+async def test_what_is_labelled_and_believed_goes_up_and_nothing_else(tmp_path: Path) -> None:
+    rig = staged(tmp_path, "funnel.stages.0.take=7", "funnel.stages.0.explore=7", "funnel.stages.1.take=7")
+    await rig.run()
+    state = fold(rig.store.events())
+    assert sorted(metals(state, "quick")) == sorted(NUMBER), "the last crystal of a pool is tried too"
+    assert sorted(metals(state, "")) == sorted(set(NUMBER) - {"Ag", "Al"})
+    assert state.reason == "funnel: quick passes on no other crystal"
+    assert len(state.of("").measured()) == 5
+
+
+async def test_a_stage_keeps_step_with_the_one_before(tmp_path: Path) -> None:
+    rig = staged(tmp_path)
+    await rig.run()
+    state = fold(rig.store.events())
+    assert len(metals(state, "")) == 3 and len(metals(state, "quick")) == 6
+    over = 0
+    for event in rig.store.events():
+        if event.kind == "experiment.proposed" and "loop" not in event.body:
+            before = [e for e in state.experiments.values() if e.number < event.body["number"]]
+            asked = sum(not e.loop for e in before) + 1
+            over = sum(e.loop == "quick" for e in before)
+            assert asked * 6 <= over * 3
+    assert over == 6
+    asked_for = [r["promoted"] for r in rig.planner.requests]
+    assert all(not {"Ag-fcc", "Al-fcc"} & set(ids) for ids in asked_for) and asked_for
+
+
+async def test_after_it_a_stage_waits_for_all_of_the_one_before(tmp_path: Path) -> None:
+    rig = staged(tmp_path, "funnel.pace=after")
+    await rig.run()
+    state = fold(rig.store.events())
+    numbers = {loop: [e.number for e in state.of(loop).experiments.values()] for loop in ("", "quick")}
+    assert len(numbers[""]) == 3 and min(numbers[""]) > max(numbers["quick"])
+
+
+async def test_without_the_brain_only_what_was_passed_on_is_drawn(tmp_path: Path) -> None:
+    rig = staged(tmp_path)
+    rig.planner.reply = lambda request: BrainFailed("it is gone")
+    await rig.run()
+    state = fold(rig.store.events())
+    passed = {metal for metal in metals(state, "quick") if metal not in ("Ag", "Al")}
+    assert len(metals(state, "")) == 3 and set(metals(state, "")) <= passed
+    assert all(e.proposal["fallback"] for e in state.of("").experiments.values())
+
+
+async def test_promotion_at_random_asks_no_brain(tmp_path: Path) -> None:
+    rig = staged(tmp_path, "funnel.promote=random")
+    await rig.run()
+    state = fold(rig.store.events())
+    assert not rig.planner.requests and len(state.of("").measured()) == 3
+    assert not {"Ag", "Al"} & set(metals(state, ""))
+
+
+async def test_a_stage_above_one_that_ended_early_takes_what_there_is(tmp_path: Path) -> None:
+    rig = staged(tmp_path, "funnel.stages.0.failures=0", "funnel.stages.0.batch=6", "funnel.stages.1.take=6")
+    await rig.run()
+    state = fold(rig.store.events())
+    quick = state.of("quick")
+    if quick.n_failed:  # silver was among the six
+        assert "failed" in state.loops_ended["quick"]
+    assert len(metals(state, "")) == sum(m not in ("Ag", "Al") for m in metals(state, "quick"))
+    assert "quick passes on no other crystal" in state.reason
+
+
+async def test_what_may_be_taken_is_told_before_it_is_asked_for(tmp_path: Path) -> None:
+    rig = staged(tmp_path)
+    campaign = loads(TEXT)
+    told = promotion(rig.state, campaign, "")
+    assert told is not None and not told.ready and told.why == "waits for 1 crystals that quick passes on"
+    assert promotion(rig.state, campaign, "quick") is None
+    await rig.run()
+    late = promotion(fold(rig.store.events()), campaign, "")
+    assert late is not None and not set(late.ids) & {e for e in map(str, metals(rig.state, ""))}
+
+
+def test_a_recipe_of_a_stage_is_bound_where_it_is_written() -> None:
+    from campaigns.errors import CampaignError
+
+    wrong = TEXT.replace("labeler.guess", "labeler.dream")
+    with pytest.raises(CampaignError, match=r"funnel\.stages\.0\.recipe\[guess\]\.do"):
+        bind_campaign(loads(wrong), laboratory(bench=BENCH))
