@@ -11,6 +11,7 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.pool import Pool
+from campaigns.pretraining import Lesson
 from campaigns.space import Categorical, Fixed, Material, Space, Table
 from orchestrator.errors import Refused
 
@@ -26,8 +27,8 @@ class Crystals:
         self.folder = directory / FOLDER
         self._rows: dict[str, dict[str, Row]] = {}
 
-    def path(self, material: Material) -> Path:
-        """The file of a material's pool."""
+    def path(self, material: Material | Lesson) -> Path:
+        """The file of a material's pool, or of one that is learned from first."""
         return self.folder / f"{material.digest}.jsonl"
 
     def keep(self, pools: Sequence[Pool]) -> None:
@@ -36,7 +37,7 @@ class Crystals:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pool.path, self.folder / f"{pool.digest}.jsonl")
 
-    def rows(self, material: Material) -> Mapping[str, Row]:
+    def rows(self, material: Material | Lesson) -> Mapping[str, Row]:
         """The pool by id. Raises `Refused` (E515) where its file is gone or is another than the log says."""
         if material.digest not in self._rows:
             path = self.path(material)
@@ -44,7 +45,7 @@ class Crystals:
                 content = path.read_bytes()
             except OSError as error:
                 raise Refused(
-                    "E515", f"the pool {material.pool!r} of ${material.name} cannot be read: {error}",
+                    "E515", f"the pool {material.pool!r} cannot be read: {error}",
                     cure=f"put the file back as {path}",
                 ) from error  # fmt: skip
             if hashlib.sha256(content).hexdigest() != material.digest:
