@@ -1,0 +1,220 @@
+"""How far each particle of a glass is going to move, told from where the particles are: networks and a linear model.
+
+    python benchmarks/science/glass.py [--labels FOLDER] [--time 50] [--runs 16] [--sizes 4 9 18] [--out FILE.json]
+    python benchmarks/science/glass.py --draw FILE.json docs/figures/glass.png
+
+The configurations are those of the campaign `glass_propensity`: 24 of 300 particles of the Kob-Andersen mixture at
+T = 0.5, six from each of four melts. Labels are propensities of motion: means over `--runs` isoconfigurational runs at
+`--points` times up to `--time` tau. They are kept in `--labels`, by default a folder that is removed.
+
+Everything is learned from melts and tried on another one, each in turn (`--melts`): correlation (Pearson) over the
+particles of one kind in a configuration, mean over the six of the melt. `bound` is the square root of the labels' own
+reliability: no model can be expected above it. `linear` is a ridge on radial order parameters as they are (0) and with
+their means over the surroundings (1); `network` the mean of `--members` graph networks with edges within 2 sigma.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from campaigns.structure import Structure
+from drivers.labelers.kob_andersen_model import SIGMA, A, B
+from drivers.labelers.workers.crystals import atoms_of
+from drivers.labelers.workers.isoconfigurational import displacements, logarithmic
+from drivers.labelers.workers.kob_andersen import configuration_of
+from surrogates.materials.atom_descriptors import RadialParameters, RidgePerAtom
+from surrogates.materials.networks import NetworkSettings
+from surrogates.materials.per_atom import PerAtomEnsemble
+from surrogates.materials.settings import EnsembleSettings
+from surrogates.materials.training import Training
+
+ROOT = Path(__file__).resolve().parents[2]
+POOL = ROOT / "campaigns/library/pools/kob_andersen.jsonl"
+COMMAND = shutil.which(Path(sys.executable).parent / "lmp") or "lmp"
+TEMPERATURE = 0.5
+
+
+def pool() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in POOL.read_text().splitlines()]
+
+
+def label(job: tuple[dict[str, Any], float, int, int, str]) -> str:
+    """Labels one configuration, unless that was done before: a file with the means over the two halves of the runs."""
+    row, last, points, runs, folder = job
+    path = Path(folder) / f"{row['id']}-{last:g}-{points}-{runs}.npz"
+    if not path.exists():
+        start = configuration_of(atoms_of(row))
+        seed = 1000 + sum(map(ord, row["id"]))
+        found = displacements(COMMAND, start, TEMPERATURE, logarithmic(last, points), runs, seed)
+        own = np.flatnonzero(start.kinds == 0)
+        lengths = found.lengths
+        halves = np.stack([lengths[0::2].mean(axis=0), lengths[1::2].mean(axis=0)])
+        np.savez(
+            path, times=found.times, halves=halves, propensity=found.propensity,
+            scattering=found.scattering(own), squared=found.squared(own), non_gaussian=found.non_gaussian(own),
+        )  # fmt: skip
+    return str(path)
+
+
+def correlation(said: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """(T,) of two tables (n, T)."""
+    said, true = said - said.mean(axis=0), true - true.mean(axis=0)
+    return (said * true).sum(axis=0) / np.sqrt((said**2).sum(axis=0) * (true**2).sum(axis=0))
+
+
+def settings(members: int, epochs: int) -> EnsembleSettings:
+    network = NetworkSettings(width=32, layers=3, cutoff=2.0 * SIGMA, neighbours=None, filters=32)
+    training = Training(epochs=epochs, batch=1, rate=3e-3)
+    return EnsembleSettings(members=members, network=network, training=training)
+
+
+class Learned:
+    """What is tried: all models, learned from the configurations `train`, asked for those of `test`."""
+
+    def __init__(self, structures: list[Structure], atoms: list[np.ndarray], melts: np.ndarray) -> None:
+        self.structures, self.atoms, self.melts = structures, atoms, melts
+        self.names = ["linear 0", "linear 1", "network"]
+
+    def split(self, melt: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Configurations to learn from, of the other melts in turn, and those to be tried on."""
+        others = np.flatnonzero(self.melts != melt)
+        order = np.concatenate([others[k :: len(others) // 3] for k in range(len(others) // 3)])
+        return order[:size], np.flatnonzero(self.melts == melt)
+
+    def said(
+        self, name: str, train: np.ndarray, test: np.ndarray, seed: int, args: argparse.Namespace
+    ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        own = [self.structures[i] for i in train], [self.atoms[i] for i in train]
+        asked = [self.structures[i] for i in test]
+        if name.startswith("linear"):
+            parameters = RadialParameters.in_units(SIGMA, (A, B), steps=int(name[-1]))
+            return RidgePerAtom(parameters).fit(*own).predict(asked), None
+        targets = [f"at {k}" for k in range(self.atoms[0].shape[1])]
+        ensemble = PerAtomEnsemble.fit(
+            *own, targets, settings=settings(args.members, args.epochs), seed=seed, workers=args.workers
+        )
+        found = ensemble.predict(asked)
+        return list(found.mean), list(found.epistemic)
+
+
+def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
+    rows = pool()
+    began = time.perf_counter()
+    jobs = [(row, args.time, args.points, args.runs, folder) for row in rows]
+    with ProcessPoolExecutor(args.workers) as workers:
+        files = [np.load(path) for path in workers.map(label, jobs)]
+    labelling = time.perf_counter() - began
+    structures = [Structure.from_json(row) for row in rows]
+    atoms = [one["propensity"].T for one in files]
+    melts = np.array([int(row["id"].removeprefix("chain").split("-")[0]) for row in rows])
+    kinds = {A: np.array(rows[0]["species"]) == A, B: np.array(rows[0]["species"]) == B}
+    times = files[0]["times"]
+    mean = {
+        key: np.mean([one[key] for one in files], axis=0) for key in ("scattering", "squared", "non_gaussian")
+    }
+    bound = {}
+    for kind in (A, B):
+        of = [[np.array(row["species"]) == kind for row in rows][k] for k in range(len(rows))]
+        halves = [
+            correlation(f["halves"][0].T[o], f["halves"][1].T[o]) for f, o in zip(files, of, strict=True)
+        ]
+        half = np.mean(halves, axis=0)
+        bound[kind] = np.sqrt(np.clip(2 * half / (1 + half), 0, 1)).tolist()
+    out: dict[str, Any] = {
+        "args": {key: value for key, value in vars(args).items() if isinstance(value, int | float | list)},
+        "times": times.tolist(), "labelling_s": labelling, "bound": bound, "found": [],
+        **{key: value.tolist() for key, value in mean.items()},
+    }  # fmt: skip
+    print(f"labels of {len(rows)} configurations of {len(kinds[A])} particles: {labelling:.0f} s")
+    print(f"{'tau':<28}" + "".join(f"{t:>8.3g}" for t in times))
+    print(f"{'scattering function of A':<28}" + "".join(f"{x:>8.2f}" for x in mean["scattering"]))
+    for kind in (A, B):
+        print(f"{'bound, ' + kind:<28}" + "".join(f"{x:>8.2f}" for x in bound[kind]))
+    learned = Learned(structures, atoms, melts)
+    for size in args.sizes:
+        for name in learned.names:
+            scores: dict[str, list[np.ndarray]] = {A: [], B: []}
+            ranks, began = [], time.process_time()
+            for melt in range(args.melts):
+                train, test = learned.split(melt, size)
+                said, sd = learned.said(name, train, test, melt, args)
+                for place, one in zip(test, said, strict=True):
+                    for kind in (A, B):
+                        of = np.array(rows[place]["species"]) == kind
+                        scores[kind].append(correlation(one[of], atoms[place][of]))
+                if sd is not None:
+                    of = [np.array(rows[place]["species"]) == A for place in test]
+                    error = np.concatenate(
+                        [abs(s - atoms[p])[o] for s, p, o in zip(said, test, of, strict=True)]
+                    )
+                    spread = np.concatenate([s[o] for s, o in zip(sd, of, strict=True)])
+                    ranks.append([correlation(spread, error), spread.mean(axis=0) / error.mean(axis=0)])
+                if size == max(args.sizes) and melt == 0:
+                    out.setdefault("slice", {"id": rows[test[0]]["id"], "true": atoms[test[0]].tolist()})[
+                        name
+                    ] = one_of(said)
+            entry = {"name": name, "size": size, "s": time.process_time() - began}
+            for kind in (A, B):
+                per_melt = np.array(scores[kind]).reshape(args.melts, -1, len(times)).mean(axis=1)
+                entry[kind] = per_melt.mean(axis=0).tolist()
+                entry[f"{kind} of melts"] = per_melt.tolist()
+            if ranks:
+                entry["spread"] = np.mean(ranks, axis=0).tolist()
+            out["found"].append(entry)
+            for kind in (A, B):
+                label_ = f"{name}, {size} learned from, {kind}"
+                print(f"{label_:<28}" + "".join(f"{x:>8.2f}" for x in entry[kind]), flush=True)
+            if ranks:
+                print(f"{'  spread against error':<28}" + "".join(f"{x:>8.2f}" for x in entry["spread"][0]))
+    return out
+
+
+def one_of(said: list[np.ndarray]) -> list[list[float]]:
+    return np.round(said[0], 4).tolist()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--labels", type=Path, help="folder of labels, to go on with them")
+    parser.add_argument("--time", type=float, default=50.0)
+    parser.add_argument("--points", type=int, default=9)
+    parser.add_argument("--runs", type=int, default=16)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4, 9, 18])
+    parser.add_argument("--melts", type=int, default=4)
+    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only-labels", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--draw", type=Path, nargs=2, help="the file of an earlier run, and the picture")
+    args = parser.parse_args()
+    if args.draw is not None:
+        from glass_figure import draw
+
+        draw(*args.draw, pool())
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if args.labels is not None:
+            args.labels.mkdir(parents=True, exist_ok=True)
+        found = measure(args, str(args.labels or folder))
+    if args.out is not None:
+        args.out.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
