@@ -17,7 +17,7 @@ the same.
                  which, how many features, and whether by logarithm: by the out-of-bag error of the labels themselves
     composition  the network for formulas, from nothing
     graph        the graph network, from nothing
-    transfer     the graph network from each body
+    NAME         the graph network from each body; `all`: from one that has learned everything together
 
 `--tune` chooses, per network method, the learning rate, what is frozen, and the epochs by labels that are held out: of
 the training side those of MD5 79 to 84 are what errors are measured on, and neither labels nor bodies see their
@@ -46,6 +46,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "materials"))
 from baselines import features
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
+from surrogates.materials.discovery.orbits import OrbitCache
 from surrogates.materials.ensemble import MaterialsEnsemble
 from surrogates.materials.networks import NetworkSettings
 from surrogates.materials.pretraining import Lesson, by_logarithm, lesson, pretrained
@@ -74,19 +75,22 @@ BODIES = {
 SEED, COVERAGE = 20231129, 0.9
 TEST, VALIDATION = 85, 79  # MD5 buckets from which on a formula is held out
 TUNED_AT = (150,)
-# Of the graph network from a body, of one from nothing, and of the composition network: chosen by --tune on phonons.
+# Of the graph network from a body, of one from nothing, and of the composition network: by --tune on phonons.
 CHOSEN = {
-    "transfer": {"frozen": "nothing", "share": 0.3, "epochs": 60, "rate": 3e-3},
-    "graph": {"epochs": 60, "rate": 3e-3},
-    "composition": {"epochs": 60, "rate": 3e-3},
+    "transfer": {"frozen": "nothing", "share": 1.0, "epochs": 60, "rate": 1e-2},
+    "graph": {"epochs": 60, "rate": 1e-2},
+    "composition": {"epochs": 120, "rate": 1e-2},
 }
 FROM_NOTHING = [{"epochs": e, "rate": r} for e in (60, 120) for r in (3e-3, 1e-2)]
 TRIED = {
     "transfer": [
-        *({"frozen": "nothing", "share": share, "epochs": 60, "rate": 3e-3} for share in (0.1, 0.3, 1.0)),
-        {"frozen": "layers", "share": 1.0, "epochs": 60, "rate": 3e-3},
-        {"frozen": "nothing", "share": 0.3, "epochs": 120, "rate": 3e-3},
-        {"frozen": "nothing", "share": 0.3, "epochs": 60, "rate": 1e-2},
+        *(
+            {"frozen": "nothing", "share": share, "epochs": 60, "rate": rate}
+            for rate in (3e-3, 1e-2)
+            for share in (0.1, 0.3, 1.0)
+        ),
+        {"frozen": "layers", "share": 1.0, "epochs": 60, "rate": 1e-2},
+        {"frozen": "body", "share": 1.0, "epochs": 60, "rate": 1e-2},
     ],
     "graph": FROM_NOTHING,
     "composition": FROM_NOTHING,
@@ -109,6 +113,18 @@ def buckets(structures) -> np.ndarray:
     return np.array([md5_bucket(reduced_formula(s)) for s in structures])
 
 
+def together(lessons: dict[str, Lesson]) -> Lesson:
+    """One lesson of several: each structure has the values of its own."""
+    widths = [len(one.targets) for one in lessons.values()]
+    values = np.full((sum(len(one.structures) for one in lessons.values()), sum(widths)), np.nan)
+    row, column = 0, 0
+    for one in lessons.values():
+        values[row : row + len(one.values), column : column + one.values.shape[1]] = one.values
+        row, column = row + len(one.values), column + one.values.shape[1]
+    targets = tuple(f"{name} {target}" for name, one in lessons.items() for target in one.targets)
+    return Lesson([s for one in lessons.values() for s in one.structures], values, targets)
+
+
 class World:
     """The pool, the bodies' lessons, and who is on which side. Filled before the processes fork."""
 
@@ -121,7 +137,10 @@ class World:
         self.lessons = {
             name: table(files, columns, args.max_atoms) for name, (files, columns) in args.bodies.items()
         }
+        if args.together and len(self.lessons) > 1:
+            self.lessons["all"] = together(self.lessons)
         self.bodies: dict[str, MaterialsEnsemble] = {}
+        self.graphs: dict[str, OrbitCache] = {}
         self.limit = TEST
 
     def side(self) -> tuple[np.ndarray, np.ndarray]:
@@ -144,9 +163,16 @@ class World:
         """Learned from the compositions that are below the limit."""
         own = self.lessons[name]
         kept = own.only(np.flatnonzero(buckets(own.structures) < self.limit))
-        choice = {"epochs": self.args.body_epochs, "rate": 3e-3}
-        settings = self.settings("graph", choice)
-        return pretrained(kept, replace(settings, training=replace(settings.training, batch=32)), SEED)
+        settings = self.settings("graph", {"epochs": self.args.body_epochs, "rate": 3e-3})
+        settings = replace(settings, training=replace(settings.training, batch=32))
+        return pretrained(kept, settings, SEED, graphs=self.cache(settings))
+
+    def cache(self, settings: EnsembleSettings) -> OrbitCache:
+        """Graphs of different sites only: the same values with less work."""
+        network = settings.network
+        if network.kind not in self.graphs:
+            self.graphs[network.kind] = OrbitCache(network.cutoff, network.neighbours, network.kind)
+        return self.graphs[network.kind]
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         return np.log10(values) if self.logarithm else values
@@ -175,10 +201,10 @@ def trial(task: tuple[str, int, int, dict]) -> dict:
     if method == "forest":
         mean, low, high, choice = forest(known, told, asked, seed)
     else:
-        start = WORLD.bodies.get(method)
+        start, settings = WORLD.bodies.get(method), WORLD.settings(method, choice)
         fitted = MaterialsEnsemble.fit(
-            known, WORLD.scaled(told)[:, None], [WORLD.args.target], settings=WORLD.settings(method, choice),
-            seed=seed, start=start, graphs=None if start is None else start.graphs,
+            known, WORLD.scaled(told)[:, None], [WORLD.args.target], settings=settings, seed=seed, start=start,
+            graphs=WORLD.cache(settings),
         )  # fmt: skip
         said = fitted.predict(asked)
         mean = WORLD.back(said.mean[:, 0])
@@ -351,7 +377,7 @@ def parsed() -> argparse.Namespace:
     cli.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400, 800])
     for name, default in (
         ("seeds", 3),
-        ("members", 3),
+        ("members", 2),
         ("width", 48),
         ("body-epochs", 30),
         ("workers", 2),
@@ -360,6 +386,7 @@ def parsed() -> argparse.Namespace:
         cli.add_argument(f"--{name}", type=int, default=default)
     cli.add_argument("--methods", nargs="+")
     cli.add_argument("--tune", action="store_true")
+    cli.add_argument("--together", action="store_true", help="one more body, of all the others' lessons")
     cli.add_argument("--out", type=Path)
     cli.add_argument("--draw", type=Path, nargs=2, metavar=("JSON", "PNG"))
     args = cli.parse_args()
@@ -383,7 +410,7 @@ def main() -> None:
             raise SystemExit(f"no data: {file}")
     torch.set_num_threads(1)
     WORLD = World(args)
-    methods = args.methods or ["forest", "composition", "graph", *args.bodies]
+    methods = args.methods or ["forest", "composition", "graph", *WORLD.lessons]
     learn, test = WORLD.side()
     print(
         f"{len(WORLD.truth)} crystals with {args.target}, {len(learn)} to draw labels from, {len(test)} to try on; "
