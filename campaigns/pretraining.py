@@ -12,7 +12,7 @@ from campaigns.material import PoolName
 from campaigns.model import BaseCampaignModel, Name
 
 FrozenName = Literal["nothing", "layers", "body"]
-SHARE = 0.3  # of the heads' learning rate, at which the rest of a pre-trained network learns
+SHARE = 1.0  # of the learning rate of the heads, at which the rest of a pre-trained network learns
 
 
 class Lesson(BaseCampaignModel):

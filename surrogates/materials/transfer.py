@@ -22,7 +22,7 @@ class Transfer:
     epochs: as many as from nothing where None."""
 
     frozen: Frozen = "nothing"
-    rate: float = 0.3
+    rate: float = 1.0
     epochs: int | None = None
 
     def __post_init__(self) -> None:

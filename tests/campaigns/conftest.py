@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Fault
 from campaigns.load import load, loads
-from campaigns.pool import shipped_pool
+from campaigns.pool import Pool, shipped_pool
 
 BASE = """\
 alquimia: 1
@@ -72,16 +73,23 @@ def faults() -> Callable[..., tuple[Fault, ...]]:
     return find
 
 
+def with_moduli(folder: Path) -> Pool:
+    """The metals, each with values of both moduli."""
+    rows = [json.loads(line) for line in shipped_pool("fcc_metals").path.read_text("utf-8").splitlines()]
+    values = {"bulk_modulus": 100.0, "shear_modulus": 50.0}
+    path = folder / "moduli.jsonl"
+    path.write_text("".join(json.dumps({**row, "values": values}) + "\n" for row in rows), "utf-8")
+    return Pool.of(path)
+
+
 @pytest.fixture
 def shipped(tmp_path: Path) -> Callable[[str], Campaign]:
     """A campaign of the library, with a small table or pool bound where it needs one."""
 
     def get(name: str) -> Campaign:
         if name not in TABLED:
-            return load(
-                name,
-                pools={name: shipped_pool("fcc_metals") for name in ("perovskites", "oxides", "crystals")},
-            )
+            metals = {name: shipped_pool("fcc_metals") for name in ("perovskites", "oxides", "crystals")}
+            return load(name, pools={**metals, "moduli": with_moduli(tmp_path)})
         table = tmp_path / f"{name}.csv"
         table.write_text("\ufeff" + "\r\n".join([_HEADERS[name], *_ROWS[name]]) + "\r\n", encoding="utf-8")
         return load(name, tables={"table": table})

@@ -57,6 +57,7 @@ def test_the_library_is_complete() -> None:
         "discover_where_unsure",
         "instant",
         "p3ht_cnt",
+        "phonons",
         "solid_state",
         "solid_state_routes",
         "superhard",

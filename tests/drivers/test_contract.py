@@ -48,6 +48,7 @@ CASES = (
     ),
     Case("labeler.unsure", settings={"expensive": "labeler.emt", "elements": ["Cu", "Au"]}),
     Case("sim.colour_mixer"),
+    Case("sim.crystal_table"),
     Case("sim.elastic_table"),
     Case("sim.perovskite_film"),
     Case("sim.mixing_robot"),
@@ -82,6 +83,7 @@ TABLES = {
         "temperature,gas,yield\n300,air,1\n300,air,2\n400,argon,3\n500,air,4\n",
         {"inputs": {"temperature": "temperature", "gas": "gas"}, "outputs": {"yield": "yield"}},
     ),
+    "sim.crystal_table": ("table.jsonl", json.dumps(COPPER) + "\n", {"readings": {"bulk_modulus": "k_vrh"}}),
     "sim.elastic_table": ("table.jsonl", json.dumps(COPPER) + "\n", {}),
     "sim.perovskite_film": ("table.csv", 'material_id,cif,heat_all,dir_gap\ntext,"a",0.5,2.0\n', {}),
     # Two components of 0 to 100 %: half of each is a mixture.

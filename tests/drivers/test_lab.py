@@ -72,6 +72,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
         "simulated/elastic_table",
         "simulated/instant",
         "simulated/perovskite_film",
+        "simulated/phonon_table",
         "simulated/solid_state",
         "simulated/solid_state_routes",
         "simulated/thin_film",

@@ -16,7 +16,7 @@ from surrogates.materials.transfer import HEADS, Transfer, still
 from tests.surrogates.materials.test_ensemble import table
 
 SMALL = EnsembleSettings(
-    members=2,
+    members=1,
     network=NetworkSettings(network="cgcnn", width=16, layers=2),
     training=Training(epochs=12, batch=16, rate=5e-3, warm_epochs=3),
 )
@@ -39,7 +39,8 @@ def test_few_labels_go_farther_from_a_body_that_knows_something_related(rich) ->
     structures, values = poor(12, 7)
     test, truth = poor(120, 8)
     learning = Training(epochs=20, batch=4, rate=5e-3)
-    settings = replace(SMALL, finish=False, held_out=0.0, training=learning)
+    slow = Transfer(rate=0.3)
+    settings = replace(SMALL, finish=False, held_out=0.0, training=learning, transfer=slow)
     error = {
         name: float(
             np.abs(
