@@ -223,6 +223,33 @@ class Labeler(Driver):
         }  # fmt: skip
         return await self._label("thermal", structure, arguments)
 
+    @action(
+        Repeat.REPEATABLE,
+        gives={
+            "energy": Gives("eV", doc="potential energy per atom, mean of the second half"),
+            "temperature": Gives("K", at_least=0, doc="of the atoms' motion, mean of the second half"),
+            "pressure": PRESSURE,
+            "max_force": FORCE,
+            "displacement": Gives("angstrom", at_least=0, doc="root mean square over the atoms, at the end"),
+        },
+        arrays={"displacements": PerAtom("angstrom", components=3, doc="from beginning to end")},
+    )
+    async def dynamics(
+        self,
+        action: Action,
+        structure: Crystal,
+        temperature: Annotated[float, Quantity("K", at_least=1, at_most=10000)] = 300.0,
+        steps: Annotated[int, Quantity("", at_least=10, at_most=1_000_000)] = 200,
+        timestep: Annotated[float, Quantity("fs", at_least=0.05, at_most=10)] = 2.0,
+        seed: Annotated[int, Quantity("", at_least=0, at_most=2**31)] = 0,
+    ) -> Given:
+        """Move the atoms at a temperature, in the cell as it is, with Langevin's friction and noise.
+
+        One whose atoms overlap or boil over is infeasible: where the potential fails so does the run.
+        """
+        arguments = {"temperature": temperature, "steps": steps, "timestep": timestep, "seed": seed}
+        return await self._label("dynamics", structure, arguments)
+
     async def connect(self) -> None:
         """Join the host's worker processes. Raises SettingsError where the cache's folder cannot be used."""
         self._joined()

@@ -23,7 +23,7 @@ from drivers.protocol import Attribution
 Verb = Callable[[Atoms, Mapping[str, Any], Progress], Label]
 MODULES = {
     "relax": "relaxation", "equation_of_state": "equation_of_state", "elastic": "elasticity", "thermal": "thermal",
-    "propensity": "propensity",
+    "dynamics": "dynamics", "propensity": "propensity",
 }  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from ase.optimize import FIRE, LBFGS
 from drivers.labelers.workers.crystals import check_overlap, record_of
 from drivers.labelers.workers.energy import Label, Progress, max_force, point
 from drivers.labelers.workers.errors import NotReached, NotTreatable
+from drivers.labelers.workers.trajectory import thinned
 
 OPTIMISERS = {"FIRE": FIRE, "LBFGS": LBFGS}
-MOST_KEPT = 50  # points of a trajectory in the record
 APART = 4.0  # times the volume it began with: the crystal has come apart
 SYMPREC = 0.01  # angstrom
 
@@ -93,13 +93,7 @@ def relax(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Lab
     record = {
         "relaxed": record_of(atoms),
         "converged": True,
-        "trajectory": _thinned(trajectory),
+        "trajectory": thinned(trajectory),
         **last.record,
     }
     return Label(readings, record)
-
-
-def _thinned(trajectory: list[dict[str, float]]) -> list[dict[str, float]]:
-    every = -(-len(trajectory) // MOST_KEPT)
-    kept = trajectory[::every]
-    return kept if kept[-1] is trajectory[-1] else [*kept, trajectory[-1]]

@@ -251,7 +251,7 @@ async def test_a_cache_that_cannot_be_one_is_said_when_the_device_is_connected(t
 def test_the_deadline_of_an_engine_comes_after_the_labelers_own() -> None:
     spec = EMTLabeler.describe(EMTLabeler.Settings(time_limit_s=900.0))
     assert {60 + 3 * one.takes_s for one in spec.actions.values()} == {960.0}
-    verbs = {"energy", "relax", "equation_of_state", "elastic", "thermal"}
+    verbs = {"energy", "relax", "equation_of_state", "elastic", "thermal", "dynamics"}
     assert set(spec.actions) == verbs and not spec.simulated
 
 

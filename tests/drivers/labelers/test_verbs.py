@@ -10,7 +10,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
-from ase.units import GPa
+from ase.units import GPa, kB
 
 from drivers.labelers.workers.bench import Bench
 from drivers.labelers.workers.crystals import atoms_of, check_overlap, record_of
@@ -246,3 +246,38 @@ def test_no_step_of_a_relaxation_is_calculated_where_atoms_overlap(cell: str) ->
     with pytest.raises(NotTreatable, match=r"overlapping|collapsed"):
         relax(atoms, RELAX | {"cell": cell, "max_steps": 200}, lambda partial: None)
     assert 1.32 < calculator.closest < 2.4
+
+
+def test_atoms_move_as_warmth_has_them() -> None:
+    """32 atoms of copper at 300 K: the kinetic and the potential energy each have half a kT of each coordinate."""
+    atoms = bulk("Cu", cubic=True) * (2, 2, 2)
+    atoms.calc = EMT()
+    at_rest = atoms.get_potential_energy() / len(atoms)
+    ended = label("dynamics", record_of(atoms), temperature=300.0, steps=300, timestep=5.0, seed=1)
+    assert ended.attribution is None, ended.reason
+    half_kt = 1.5 * kB * 300.0
+    assert ended.readings["temperature"] == pytest.approx(300.0, rel=0.1)
+    assert ended.readings["energy"] - at_rest == pytest.approx(half_kt, rel=0.15)
+    # Copper at room temperature: a root mean square of 0.13 to 0.16 angstrom about its place by diffraction; both ends
+    # of a displacement are off their places, so that it is sqrt(2) times that.
+    assert 0.12 < ended.readings["displacement"] < 0.35
+    moved = np.array(ended.record["displacements"])
+    assert np.sqrt((moved**2).sum(axis=1).mean()) == pytest.approx(ended.readings["displacement"])
+    assert abs(moved.mean()) < 0.01  # the crystal as a whole stays
+    again = label("dynamics", record_of(atoms), temperature=300.0, steps=10, timestep=4.0, seed=1)
+    assert (
+        again.readings
+        == label("dynamics", record_of(atoms), temperature=300.0, steps=10, timestep=4.0, seed=1).readings
+    )
+    assert (
+        again.readings
+        != label("dynamics", record_of(atoms), temperature=300.0, steps=10, timestep=4.0, seed=2).readings
+    )
+
+
+def test_dynamics_that_blow_up_are_infeasible() -> None:
+    """Hydrogen is too light for a time step of ten femtoseconds."""
+    metal = rattled(species=["Cu", "Cu", "Cu", "H"])
+    ended = label("dynamics", metal, temperature=1000.0, steps=200, timestep=10.0, seed=0)
+    assert ended.attribution is Attribution.INFEASIBLE
+    assert "overlapping" in ended.reason or "the potential has failed" in ended.reason
