@@ -32,10 +32,12 @@ class Known:
         self._records = records
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._formulas: dict[str, str] = {}
+        self._values: list[Mapping[str, float]] = []  # all that the pool holds, known to the planner or not
         lacking = []
         for material in records.campaign.space.materials:
             try:
                 rows = crystals.rows(material) if crystals is not None else {}
+                self._values += [row.get("values", {}) for row in rows.values()]
                 self._rows |= {
                     id: {**row, "values": material.knows(row.get("values", {}))} for id, row in rows.items()
                 }
@@ -52,6 +54,13 @@ class Known:
 
     def in_pool(self, id: str) -> bool:
         return id in self._rows
+
+    def hidden(self, name: str) -> list[float] | None:
+        """The values of a reading that the pool holds of every crystal, told to the planner or not; None where it lacks
+        one."""
+        if not self._values or not all(name in values for values in self._values):
+            return None
+        return [float(values[name]) for values in self._values]
 
     def pool_ids(self) -> Iterator[str]:
         """Of all crystals of the pools."""

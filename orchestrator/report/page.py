@@ -23,6 +23,7 @@ from orchestrator.report.consumables import consumables_section
 from orchestrator.report.crystals import Known, named
 from orchestrator.report.discovery import discovery
 from orchestrator.report.discovery_sections import discovery_sections
+from orchestrator.report.funnel import funnel_section
 from orchestrator.report.goals import goal_section
 from orchestrator.report.listing import heads, rows
 from orchestrator.report.loops import loop_sections
@@ -72,10 +73,12 @@ def page(
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
     goal = goal_section(shown)
     ashby = ashby_section(shown, known)
+    funnel = funnel_section(records, known)
     stock = consumables_section(shown)
     found = (
         *([goal] if goal is not None else []),
         *([ashby] if ashby is not None else []),
+        *([funnel] if funnel is not None else []),
         *((*discovery_sections(shown, hull), bias_section(hull)) if hull is not None else ()),
         progress_section(shown, hull),
         calibration_section(shown),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from surrogates.joint.service import Known
 
 DRAWN, LOOKED = 5, 6  # streams of random numbers apart from others
+DOUBT = 0.5  # of the spread of a stage: how far the next may be from it before this is learned
 EACH = 16  # draws of every member, for the chance that bounds are kept
 
 
@@ -102,15 +103,13 @@ def answer(known: Known, request: Mapping[str, Any]) -> dict[str, Any]:
     ranked = [int(k) for k in np.argsort(value, kind="stable")[: int(open_.sum())]]
     by_mean = np.argsort(np.where(open_, seen.last.mean, np.inf), kind="stable")
     place = {int(k): rank for rank, k in enumerate(by_mean, start=1)}
-    fallback = f"nothing is known yet of {', '.join(unknown)}: not asked for" if unknown else None
     proposals = []
     for k in ranked[:n]:
         why = _why(known, funnel, at, seen, k, place[k], int(open_.sum()), n, float(chance[k]))
+        why += tuple(f"nothing is known yet of {name}: not asked for" for name in unknown)
         own = -float(value[k]) if funnel.promote in ("variance", "random") else sign * float(value[k])
         proposals.append(
-            _proposal(
-                known, request, funnel, at, k, seen, funnel.promote, own, float(chance[k]), fallback, why
-            )
+            _proposal(known, request, funnel, at, k, seen, funnel.promote, own, float(chance[k]), None, why)
         )
     return {"proposals": proposals, "diagnostics": _diagnostics(seen, at, open_), "gated": None}
 
@@ -158,7 +157,7 @@ def _seen(known: Known, funnel: Funnel) -> _Seen:
     learned = not screened or funnel.screens == readings[0]
     also = [whole.targets.index(name) for name in funnel.stages[0].learns if name in whole.targets]
     features = np.hstack([whole.components(), whole.mean[:, also]])
-    chain, last = beliefs(base, labels[:, 1:] if learned else labels, features)
+    chain, last = beliefs(base, labels[:, 1:] if learned else labels, features, DOUBT)
     return _Seen([base, *chain] if learned else chain, last, labels, counts, screened)
 
 
@@ -231,7 +230,7 @@ def _proposal(
         n_observed=len(known.labels.whole),
         fallback=fallback,
         predictions={stage.reading: (mean, sd)} if mean is not None and sd is not None else {},
-        feasible=chance,
+        feasible=chance if known.aim.outcome_constraints else None,
         reasons=reasons,
     )
     believed = {

@@ -121,14 +121,23 @@ def believe(screened: Belief, labels: Array, features: Array) -> Belief:
     return beliefs(screened, labels, features)[1]
 
 
-def beliefs(screened: Belief, labels: Array, features: Array) -> tuple[list[Belief], Belief]:
-    """Of each stage, in their order, and of the last: as `believe`."""
+def beliefs(
+    screened: Belief, labels: Array, features: Array, doubt: float = 0.0
+) -> tuple[list[Belief], Belief]:
+    """Of each stage, in their order, and of the last: as `believe`. doubt: how far a stage may be from the one before
+    while it has too few labels to learn from, as a share of the spread of those before; counts as one label."""
     mean, sd = screened.mean.astype(float), screened.sd.astype(float)
     out: list[Belief] = []
     for s in range(labels.shape[1]):
         known = np.isfinite(labels[:, s])
         if known.sum() >= FEWEST:
             mean, sd = _next(mean, sd, labels[:, s], known, features)
+        elif doubt:
+            sure = sd == 0
+            spread = float(mean[sure].std()) if sure.sum() > 1 else float(mean.std())
+            off = labels[known, s] - mean[known]
+            step = np.sqrt(((doubt * spread) ** 2 + float(off @ off)) / (1 + len(off)))
+            sd = np.hypot(sd, step)
         mean = np.where(known, labels[:, s], mean)
         sd = np.where(known, 0.0, sd)
         out.append(Belief(mean, sd))

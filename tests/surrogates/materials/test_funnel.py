@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surrogates.materials.funnel import Belief, Rule, Stage, believe, run
+from surrogates.materials.funnel import Belief, Rule, Stage, beliefs, believe, run
 
 RNG = np.random.default_rng(5)
 N = 600
@@ -65,6 +65,19 @@ def test_a_stage_on_another_scale_is_learned() -> None:
     assert belief.mean[:25] == pytest.approx(LAST[:25])
     nothing = believe(SCREENED, np.full((N, 2), np.nan), FEATURES)
     assert nothing.mean == pytest.approx(SCREENED.mean) and nothing.sd == pytest.approx(SCREENED.sd)
+
+
+def test_before_a_step_is_learned_it_is_doubted_as_far_as_it_was_seen_to_go() -> None:
+    labels = np.full((N, 2), np.nan)
+    labels[:80, 0] = LAST[:80]
+    (_, before), last = beliefs(SCREENED, labels, FEATURES, doubt=0.5)
+    assert before is last
+    assert last.mean[:80] == pytest.approx(LAST[:80])
+    step = 0.5 * LAST[:80].std()
+    assert last.sd[0] == pytest.approx(step)
+    labels[:4, 1] = LAST[:4] + 3.0
+    surer = beliefs(SCREENED, labels, FEATURES, doubt=0.5)[1].sd
+    assert surer[10] == pytest.approx(np.sqrt((step**2 + 36.0) / 5)) and surer[0] == 0
 
 
 def test_the_uncertain_and_promising_go_up() -> None:
