@@ -75,7 +75,11 @@ class Crystals:
                 key: row
                 for key, row in rows.items()
                 if key not in tried
-                and (not wanted <= row.get("values", {}).keys() if among is None else key in among)
+                and (
+                    not wanted <= material.knows(row.get("values", {})).keys()
+                    if among is None
+                    else key in among
+                )
             }
         if not rows:
             raise LookupError(f"no crystals of the pool {material.pool!r} are left")
