@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campaigns.load import loads
+from campaigns.objective import Objective
 from campaigns.pool import shipped_pool
+from campaigns.space import Material, Space
 from drivers.protocol import Action, ActionSpec, Outcome, ParameterSpec, Reading, Repeat, ResultSpec
 from orchestrator.advice import Adviser
 from orchestrator.binding import bind_campaign
@@ -179,3 +182,24 @@ def test_a_recipe_of_a_stage_is_bound_where_it_is_written() -> None:
     wrong = TEXT.replace("labeler.guess", "labeler.dream")
     with pytest.raises(CampaignError, match=r"funnel\.stages\.0\.recipe\[guess\]\.do"):
         bind_campaign(loads(wrong), laboratory(bench=BENCH))
+
+
+def test_a_value_that_the_planner_is_not_told_of_keeps_no_crystal_out(tmp_path: Path) -> None:
+    content = b"".join(
+        line.rstrip(b"}\n") + b',"values":{"guess":1.0}}\n' if b"values" not in line else line
+        for line in POOL.path.read_bytes().splitlines(keepends=True)
+    )
+    digest = sha256(content).hexdigest()
+    crystals = Crystals(tmp_path)
+    crystals.folder.mkdir()
+    hidden = Material(name="metal", pool="fcc_metals", digest=digest, n=POOL.n, known=())
+    told = Material(name="metal", pool="fcc_metals", digest=digest, n=POOL.n)
+    crystals.path(hidden).write_bytes(content)
+    campaign = loads(TEXT)
+    seek = campaign.model_copy(
+        update={"objectives": (Objective(name="guess", direction="minimise", unit="eV"),)}
+    )
+    rows = crystals.untried(seek.model_copy(update={"space": Space(parameters=(hidden,))}), [])[1]
+    assert len(rows) == POOL.n
+    with pytest.raises(LookupError, match="no crystals of the pool"):
+        crystals.untried(seek.model_copy(update={"space": Space(parameters=(told,))}), [])

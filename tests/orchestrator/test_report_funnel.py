@@ -39,7 +39,8 @@ TOLD: dict[str, tuple[float | None, float, float | None]] = {
 
 
 def experiment(number: int, metal: str, loop: str, **values: float | None) -> ExperimentRecord:
-    read = {name: MeasuredValue(value, "", None) for name, value in values.items() if value is not None}
+    units = {"guess": "eV", "energy": "eV", "share": ""}
+    read = {n: MeasuredValue(value, units[n], None) for n, value in values.items() if value is not None}
     why = ProposalRecord(
         mode="optimise", acquisition="promote: ucb", value=None, mean=None, sd=None, model="", seed=0, read_to=0,
         rule="", fallback=None, phase=0,
