@@ -37,7 +37,7 @@ from campaigns.recipe import (
 from campaigns.schedule import QuietHours, Schedule
 from campaigns.share import share_problems
 from campaigns.space import Fixed, Space
-from campaigns.surrogate_choice import SurrogateChoice, derivation_problems
+from campaigns.surrogate_choice import SurrogateChoice, derivation_problems, per_atom_problems
 from campaigns.synthesis import Synthesis, route_problems, synthesis_problems
 
 __all__ = [
@@ -135,6 +135,7 @@ class Campaign(BaseCampaignModel):
         )
         yield from material_problems(self.goal, objectives, parameters, names=self.space.names)
         yield from derivation_problems(self.surrogate, given=given)
+        yield from per_atom_problems(self.surrogate, given=given, objectives=len(objectives))
         limits = {limit.key: limit for limit in self.limits}
         yield from limit_problems(limits, steps_of(steps, self.loops), parameters, whole=True)
 

@@ -46,9 +46,10 @@ class MaterialsChoice(BaseCampaignModel):
 
     members: networks in the ensemble. epochs: of a full training; a warm start takes a fifth. width, layers: of the
     networks. normalise, norm: where a step of message passing normalises, and over the batch or over the channels.
-    falloff: share of the distance over which neighbours fade. derive: readings that are calculated from what the
-    networks predict of others. pretrained: what they learn before. synthesizability: whether crystals can be made, and
-    what that counts.
+    falloff: share of the distance over which neighbours fade. cutoff: angstrom, edges are all within it. per_atom: what
+    the recipe gives for each atom, which is learned of each; the objective is its mean. derive: readings that are
+    calculated from what the networks predict of others. pretrained: what they learn before. synthesizability: whether
+    crystals can be made, and what that counts.
     """
 
     network: NetworkName = "edge_gated"
@@ -59,6 +60,8 @@ class MaterialsChoice(BaseCampaignModel):
     normalise: PlaceName | None = None
     norm: NormName | None = None
     falloff: float | None = Field(default=None, ge=0, le=1)
+    cutoff: float | None = Field(default=None, gt=1, le=20)
+    per_atom: Name | None = None
     derive: DerivationName | None = None
     pretrained: Pretraining | None = None
     synthesizability: SynthesizabilityChoice | None = None
@@ -78,6 +81,27 @@ class SurrogateChoice(BaseCampaignModel):
     model: ModelName = "gp"
     noise: NoiseName = "normal"
     materials: MaterialsChoice = MaterialsChoice()
+
+
+def per_atom_problems(choice: SurrogateChoice, *, given: list[str], objectives: int) -> Iterator[Problem]:
+    """What is learned of each atom and no step of the recipe gives (`given`); more than the one objective that is its
+    mean."""
+    reading = choice.materials.per_atom
+    if reading is None:
+        return
+    path = ("surrogate", "materials", "per_atom")
+    if reading not in given:
+        yield Problem(
+            "E240",
+            path,
+            wanted=f"a step of the recipe that gives {reading}, which is learned of each atom",
+            got=shown_list(given) or "none",
+            cure=f"add gives: {{<array of the device>: {reading}}} to the step that measures it",
+        )
+    if objectives != 1:
+        yield Problem(
+            "E240", path, wanted=f"one objective, the mean of {reading} over the atoms", got=f"{objectives}"
+        )
 
 
 def derivation_problems(choice: SurrogateChoice, *, given: list[str]) -> Iterator[Problem]:

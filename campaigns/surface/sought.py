@@ -123,6 +123,13 @@ class MaterialsEntry(Entry):
     falloff: Annotated[
         float | None, Field(ge=0, le=1, description="share of the distance over which neighbours fade")
     ] = None
+    cutoff: Annotated[
+        float | None, Field(gt=1, le=20, description="angstrom; edges are all within it, not the nearest")
+    ] = None
+    per_atom: Annotated[
+        Name | None,
+        Field(description="what the recipe gives for each atom and is learned so; the objective is its mean"),
+    ] = None
     derive: Annotated[
         DerivationName | None, Field(description="readings calculated from those that the networks predict")
     ] = None

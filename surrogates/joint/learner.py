@@ -111,7 +111,7 @@ class Learner:
             VERSION, self.trainer.name, self.trainer.content(), self.seed, None if start is None else start.key,
             targets, [s.key for s in own], [[float(v).hex() for v in row] for row in values],
         ]  # fmt: skip
-        key = _digest(content)
+        key = digest(content)
         if key not in self._here:
             path = self._path(f"{key}.model")
             ensemble = None if path is None else self.trainer.load(path)
@@ -143,7 +143,7 @@ class Learner:
         return tuple(targets[k] for k in kept), values[:, kept]
 
     def _says(self, made: Made, structures: Sequence[Structure]) -> Said:
-        key = _digest([made.key, [s.key for s in structures]])
+        key = digest([made.key, [s.key for s in structures]])
         if key not in self._said:
             path = self._path(f"{key}.pool")
             said = None if path is None else _read(path)
@@ -179,7 +179,8 @@ def by_composition(ids: tuple[str, ...], structures: Sequence[Structure]) -> Rep
     return Representation(ids, (), nothing[None], nothing, nothing.astype(bool), places)
 
 
-def _digest(content: Any) -> str:
+def digest(content: Any) -> str:
+    """Of what is plain JSON."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 

@@ -20,14 +20,15 @@ from campaigns.plan import PROMOTE
 from campaigns.structure import Structure
 from surrogates.encode import Array
 from surrogates.errors import UnsupportedObjectives
+from surrogates.joint.atoms import AtomLearner
 from surrogates.joint.derive import DERIVATIONS
-from surrogates.joint.labels import Labels
+from surrogates.joint.labels import Labels, per_atom
 from surrogates.joint.learner import Learner
 from surrogates.joint.planner import JointPlanner
 from surrogates.joint.promote import answer as promoted
 from surrogates.joint.promote import believable, looked_at
 from surrogates.joint.representation import Representation
-from surrogates.joint.trainer import Trainer, trainer_of
+from surrogates.joint.trainer import Networks, Trainer, trainer_of
 from surrogates.materials.pool_file import Pool, read_pool
 from surrogates.planner import THREADS
 
@@ -122,6 +123,11 @@ class Known:
             int(request["seed"]),
             aim.surrogate.materials.derive,
         )
+        array = aim.surrogate.materials.per_atom
+        if array is not None and isinstance(learner.trainer, Networks):
+            atoms = per_atom(parameter.name, array, rows)
+            own = (int(request["seed"]), array, aim.objectives[0].name, atoms)
+            learner = AtomLearner(learner.trainer, None if folder is None else Path(folder), *own)
         usable = learner.trainer.usable(list(found.values()))
         usable &= np.array([s.n_atoms <= parameter.max_atoms for s in found.values()], bool)
         if not usable.any():
@@ -168,6 +174,8 @@ class Known:
             for t, target in enumerate(known.targets)
         }
         said = {"formula": self.structures[at].formula, "properties": properties, "model": self.model}
+        if isinstance(self.learner, AtomLearner) and (atoms := self.learner.of_atoms(id)) is not None:
+            said["atoms"] = atoms
         return said if self.likely is None else said | {"synthesizability": float(self.likely[at])}
 
     @property

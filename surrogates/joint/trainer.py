@@ -77,14 +77,14 @@ class Networks:
         self.name = f"{settings.members} {settings.network.network}"
         if body is not None:
             self.name += f" from {body.name},"
-        self._graphs = graph_cache(settings)
+        self.graphs = graph_cache(settings)
 
     def content(self) -> dict[str, Any]:
         return self.settings.to_json() | {"code": code_fingerprint()} | content_of(self.body)
 
     def usable(self, structures: Sequence[Structure]) -> Array:
         refused: set[int] = set()
-        self._graphs(structures, lambda place, _: refused.add(place))
+        self.graphs(structures, lambda place, _: refused.add(place))
         return np.array([k not in refused for k in range(len(structures))], dtype=bool)
 
     def fit(
@@ -98,7 +98,7 @@ class Networks:
     ) -> MaterialsEnsemble:
         assert start is None or isinstance(start, MaterialsEnsemble)
         if start is None and self.body is not None:
-            start = self.body.ensemble(seed, self._graphs)
+            start = self.body.ensemble(seed, self.graphs)
         return MaterialsEnsemble.fit(
             structures,
             values,
@@ -106,12 +106,12 @@ class Networks:
             settings=self.settings,
             seed=seed,
             start=start,
-            graphs=self._graphs,
+            graphs=self.graphs,
         )
 
     def load(self, path: Path) -> MaterialsEnsemble | None:
         try:
-            return MaterialsEnsemble.load(path, graphs=self._graphs)
+            return MaterialsEnsemble.load(path, graphs=self.graphs)
         except (FileNotFoundError, ModelFileError):
             return None  # a cache: what is not there, or was cut off, is fitted again
 

@@ -71,10 +71,12 @@ class ByElement:
 @dataclass(frozen=True)
 class OfAtoms:
     """Of m structures: mean and epistemic, m of (n_atoms, p) in the targets' units. The epistemic standard deviation is
-    the spread over the members, not calibrated."""
+    the spread over the members, not calibrated. members: (M, m, p), without units: what each says of the means over the
+    structures' atoms."""
 
     mean: tuple[Array, ...]
     epistemic: tuple[Array, ...]
+    members: Array
 
 
 class PerAtomEnsemble:
@@ -116,4 +118,4 @@ class PerAtomEnsemble:
         assert (said.atoms is not None and said.atoms_sd is not None) or not structures
         mean = [self.scales.restored(s, rows) for s, rows in zip(structures, said.atoms or (), strict=True)]
         sd = [self.scales.scaled(s, rows) for s, rows in zip(structures, said.atoms_sd or (), strict=True)]
-        return OfAtoms(tuple(mean), tuple(sd))
+        return OfAtoms(tuple(mean), tuple(sd), said.members)

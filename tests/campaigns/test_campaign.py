@@ -55,6 +55,7 @@ def test_the_library_is_complete() -> None:
         "discover_cu_au_pd",
         "discover_oxides",
         "discover_where_unsure",
+        "glass_propensity",
         "instant",
         "p3ht_cnt",
         "phonons",

@@ -121,11 +121,16 @@ def trainer_of(aim: Mapping[str, Any], directory: Path | None = None) -> GraphTr
     for name in ("width", "layers", "normalise", "norm", "falloff"):
         if said.get(name) is not None:
             network = replace(network, **{name: said[name]})
+    if said.get("cutoff") is not None:
+        network = replace(network, cutoff=float(said["cutoff"]), neighbours=None)
+    if said.get("per_atom") is not None:
+        training = replace(training, batch=1)  # of hundreds of atoms, each with a label of its own
     epochs = said.get("epochs")
     if epochs is not None:
         training = replace(training, epochs=int(epochs), warm_epochs=max(1, round(int(epochs) / WARM)))
     loose = any(parameter.get("generate") for parameter in aim["space"]["parameters"])
-    volumes = Volumes(count=VOLUMES) if loose and network.kind == "structure" else None
+    scalable = network.kind == "structure" and network.neighbours is not None
+    volumes = Volumes(count=VOLUMES) if loose and scalable else None
     members = int(said.get("members", 5))
     settings = EnsembleSettings(members=members, network=network, training=training, volumes=volumes)
     body, settings = body_of(said.get("pretrained"), settings, directory)
