@@ -3,7 +3,6 @@
     python benchmarks/science/transfer.py [--pool FILE --target NAME] [--pretrain FILE... --pretrain-targets A,B]...
         [--sizes 50 100 200 400 800] [--seeds 3] [--members 3] [--width 48] [--epochs 60] [--workers 2]
         [--max-atoms 60] [--unit TEXT] [--methods NAME...] [--out JSON] [--tune]
-    python benchmarks/science/transfer.py --draw JSON PNG
 
 Files are whatever `--materials` reads; NAME, A, B their columns. Each `--pretrain` is a body of its own, named after
 its first file, and takes the `--pretrain-targets` that follows it. Without any: the last phonon peak (1/cm) of 1,265
@@ -42,9 +41,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.append(str(Path(__file__).resolve().parents[1] / "materials"))
-from baselines import features
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from composition_forest import forest
 
 from surrogates.materials.discovery.orbits import OrbitCache
 from surrogates.materials.ensemble import MaterialsEnsemble
@@ -165,7 +162,8 @@ class World:
         kept = own.only(np.flatnonzero(buckets(own.structures) < self.limit))
         settings = self.settings("graph", {"epochs": self.args.body_epochs, "rate": 3e-3})
         settings = replace(settings, training=replace(settings.training, batch=32))
-        return pretrained(kept, settings, SEED, graphs=self.cache(settings))
+        folder = None if self.args.keep is None else self.args.keep / f"{name}-{self.limit}"
+        return pretrained(kept, settings, SEED, graphs=self.cache(settings), folder=folder)
 
     def cache(self, settings: EnsembleSettings) -> OrbitCache:
         """Graphs of different sites only: the same values with less work."""
@@ -192,6 +190,7 @@ def body(name: str) -> tuple[str, MaterialsEnsemble]:
 def trial(task: tuple[str, int, int, dict]) -> dict:
     """One method with n labels of a seed."""
     method, n, seed, choice = task
+    asked_for = choice
     torch.set_num_threads(1)
     began = time.process_time()
     learn, test = WORLD.side()
@@ -199,7 +198,7 @@ def trial(task: tuple[str, int, int, dict]) -> dict:
     truth, told = WORLD.truth[test], WORLD.truth[few]
     known, asked = ([WORLD.pool.structures[k] for k in rows] for rows in (few, test))
     if method == "forest":
-        mean, low, high, choice = forest(known, told, asked, seed)
+        mean, low, high, choice = forest(known, told, asked, seed, COVERAGE)
     else:
         start, settings = WORLD.bodies.get(method), WORLD.settings(method, choice)
         fitted = MaterialsEnsemble.fit(
@@ -215,68 +214,68 @@ def trial(task: tuple[str, int, int, dict]) -> dict:
         "ratio": float(error.mean() / np.abs(truth - told.mean()).mean()),
         "dummy": float(np.abs(truth - told.mean()).mean()),
         "covers": float(((truth >= low) & (truth <= high)).mean()), "width": float(np.median(high - low)),
-        "choice": choice, "cpu_s": time.process_time() - began,
+        "asked": asked_for, "choice": choice, "cpu_s": time.process_time() - began,
     }  # fmt: skip
 
 
-def forest(known, told, asked, seed):
-    """The forest that errs least on what its trees left out; intervals by the same errors, relative to the trees'
-    spread, as split conformal prediction has it."""
-    seen, wanted = features(known), features(asked)
-    best = None
-    for kind, share in (
-        (RandomForestRegressor, 1 / 3),
-        (ExtraTreesRegressor, 1 / 3),
-        (ExtraTreesRegressor, 1.0),
-    ):
-        for logarithm in (False, True) if (told > 0).all() else (False,):
-            model = kind(300, max_features=share, bootstrap=True, oob_score=True, random_state=seed)
-            y = np.log10(told) if logarithm else told
-            model.fit(seen, y)
-            out = model.oob_prediction_
-            error = np.abs((10**out if logarithm else out) - told).mean()
-            if best is None or error < best[0]:
-                best = error, model, logarithm, np.abs(out - y), {"trees": kind.__name__, "features": share}
-    _, model, logarithm, left, choice = best
-    said = model.predict(wanted)
-    half = np.sort(left)[min(len(left), int(np.ceil((len(left) + 1) * COVERAGE))) - 1]
-    ends = said, said - half, said + half
-    mean, low, high = (10**end if logarithm else end for end in ends)
-    return mean, low, high, choice | {"logarithm": logarithm}
+class Kept:
+    """What is done, in the file `path` (None: nowhere), so that a run that was broken off goes on."""
+
+    def __init__(self, path: Path | None, head: dict) -> None:
+        self.path, self.head, self.parts = path, head, {"rows": [], "tuning": []}
+        if path is not None and path.exists():
+            before = json.loads(path.read_text())
+            if {key: before[key] for key in head} != head:
+                raise SystemExit(f"{path}: is of other settings; give another --out")
+            self.parts = {part: before[part] for part in self.parts}
+
+    def add(self, part: str, row: dict) -> None:
+        self.parts[part].append(row)
+        if self.path is not None:
+            self.path.write_text(json.dumps(self.head | self.parts, indent=1) + "\n")
 
 
-def run(pool, tasks: list) -> list[dict]:
-    rows = []
-    for row in pool.imap_unordered(trial, tasks):
-        rows.append(row)
+def run(pool, tasks: list, file: Kept, part: str) -> list[dict]:
+    """The rows of the tasks, those that the file has and the others, done now."""
+    keys = [(*task[:3], json.dumps(task[3])) for task in tasks]
+    known = {key_of(row): row for row in file.parts[part]}
+    left = [task for task, key in zip(tasks, keys, strict=True) if key not in known]
+    for row in pool.imap_unordered(trial, left):
+        known[key_of(row)] = row
+        file.add(part, row)
         print(
             f"{row['method']} {row['labels']} labels, seed {row['seed']}: {row['mae']:.4g} ({row['cpu_s']:.0f} s) "
             f"{row['choice']}", file=sys.stderr, flush=True,
         )  # fmt: skip
-    return rows
+    return [known[key] for key in keys]
 
 
-def tuned(methods: list[str], workers: int, seeds: int) -> tuple[dict, list[dict]]:
-    """Of each method the choice that errs least, as a share of the dummy's error, over TUNED_AT and seeds."""
+def key_of(row: dict) -> tuple:
+    return row["method"], row["labels"], row["seed"], json.dumps(row["asked"])
+
+
+def tuned(methods: list[str], args: argparse.Namespace, file: Kept) -> dict:
+    """Of each method the choice that errs least, as a share of the dummy's error, over TUNED_AT and the seeds."""
     WORLD.limit = VALIDATION
-    taught(methods, workers)
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        rows = run(pool, [
-            (m, n, seed, choice) for m in methods if m != "forest" for n in TUNED_AT for seed in range(seeds)
-            for choice in TRIED[kind_of(m)]
-        ])  # fmt: skip
+    taught(methods, args.workers)
+    tasks = [
+        (m, n, seed, choice) for m in methods if m != "forest" for n in TUNED_AT for seed in range(args.seeds)
+        for choice in TRIED[kind_of(m)]
+    ]  # fmt: skip
+    with multiprocessing.get_context("fork").Pool(args.workers) as pool:
+        rows = run(pool, tasks, file, "tuning")
     chosen = {}
     for method in methods:
-        if method != "forest":
-            ratios = [
-                np.mean([r["ratio"] for r in rows if r["method"] == method and r["choice"] == c])
-                for c in TRIED[kind_of(method)]
-            ]
-            chosen[method] = TRIED[kind_of(method)][int(np.argmin(ratios))]
-            for c, ratio in zip(TRIED[kind_of(method)], ratios, strict=True):
-                print(f"{method:<14}{ratio:.4f}  {json.dumps(c)}", flush=True)
+        tried = [] if method == "forest" else TRIED[kind_of(method)]
+        ratios = [
+            np.mean([r["ratio"] for r in rows if r["method"] == method and r["asked"] == c]) for c in tried
+        ]
+        for choice, ratio in zip(tried, ratios, strict=True):
+            print(f"{method:<14}{ratio:.4f}  {json.dumps(choice)}", flush=True)
+        if tried:
+            chosen[method] = tried[int(np.argmin(ratios))]
     WORLD.limit = TEST
-    return chosen, rows
+    return chosen
 
 
 def taught(methods: list[str], workers: int) -> None:
@@ -325,48 +324,6 @@ def printed(rows: list[dict], methods: list[str], unit: str) -> None:
         print(f"| {name} | {sum(r['cpu_s'] for r in rows if r['method'] == name):.0f} |")
 
 
-def drawn(source: Path, to: Path) -> None:
-    """Errors and coverage over the number of labels."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    told = json.loads(source.read_text())
-    rows, methods = told["rows"], told["methods"]
-    colours = dict(
-        zip(methods, ("#98a2ad", "#e69f00", "#0072b2", "#d55e00", "#cc79a7", "#009e73"), strict=False)
-    )
-    sizes = sorted({row["labels"] for row in rows})
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 2])
-    for method in methods:
-        name = f"graph, from {method}" if method not in ("forest", "composition", "graph") else method
-        for ax, what in zip(axes, ("mae", "covers"), strict=True):
-            own = [[r[what] for r in rows if r["labels"] == n and r["method"] == method] for n in sizes]
-            ax.plot(sizes, [np.mean(v) for v in own], color=colours[method], marker="o", ms=3, label=name)
-            if what == "mae":
-                ax.fill_between(
-                    sizes, list(map(min, own)), list(map(max, own)), color=colours[method], alpha=0.12, lw=0
-                )
-    dummy = [np.mean([r["dummy"] for r in rows if r["labels"] == n]) for n in sizes]
-    axes[0].plot(sizes, dummy, color="black", lw=0.8, ls=":", label="mean of the labels")
-    unit = f" ({told['unit']})" if told["unit"] else ""
-    axes[0].set(xscale="log", yscale="log", xlabel="labels", ylabel=f"mean absolute error{unit}")
-    axes[0].set_xticks(sizes, [str(n) for n in sizes])
-    axes[0].minorticks_off()
-    low, high = axes[0].get_ylim()
-    ticks = [t for t in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500) if low <= t <= high]
-    if len(ticks) > 2:
-        axes[0].set_yticks(ticks, [str(t) for t in ticks])
-    axes[0].legend(fontsize=7)
-    axes[1].axhline(COVERAGE, color="black", lw=0.8, ls=":")
-    axes[1].set(xscale="log", xlabel="labels", ylabel="inside the 90 % intervals", ylim=(0.6, 1.0))
-    axes[1].set_xticks(sizes, [str(n) for n in sizes])
-    axes[1].minorticks_off()
-    fig.tight_layout()
-    fig.savefig(to, dpi=130)
-
-
 def parsed() -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--pool", type=Path, default=PHONONS)
@@ -387,8 +344,10 @@ def parsed() -> argparse.Namespace:
     cli.add_argument("--methods", nargs="+")
     cli.add_argument("--tune", action="store_true")
     cli.add_argument("--together", action="store_true", help="one more body, of all the others' lessons")
-    cli.add_argument("--out", type=Path)
-    cli.add_argument("--draw", type=Path, nargs=2, metavar=("JSON", "PNG"))
+    cli.add_argument("--out", type=Path, help="a run that was broken off goes on from what this file holds")
+    cli.add_argument(
+        "--keep", type=Path, help="folder for the members of bodies, of these very settings alone"
+    )
     args = cli.parse_args()
     if len(args.pretrain) != len(args.pretrain_targets):
         cli.error("wanted a --pretrain-targets for each --pretrain")
@@ -402,9 +361,6 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     global WORLD
     args = parsed()
-    if args.draw is not None:
-        drawn(*args.draw)
-        return
     for file in [args.pool, *(file for files, _ in args.bodies.values() for file in files)]:
         if not file.exists():
             raise SystemExit(f"no data: {file}")
@@ -416,31 +372,18 @@ def main() -> None:
         f"{len(WORLD.truth)} crystals with {args.target}, {len(learn)} to draw labels from, {len(test)} to try on; "
         f"learned {'by its logarithm' if WORLD.logarithm else 'as it is'}"
     )
-    chosen, tuning = {m: CHOSEN[kind_of(m)] for m in methods if m != "forest"}, []
+    about = ("pool", "target", "members", "width", "body_epochs", "max_atoms", "bodies", "together")
+    head = {name: str(getattr(args, name)) for name in about} | {"unit": args.unit, "methods": methods}
+    file = Kept(args.out, head)
+    chosen = {m: CHOSEN[kind_of(m)] for m in methods if m != "forest"}
     if args.tune:
-        chosen, tuning = tuned(methods, args.workers, args.seeds)
+        chosen = tuned(methods, args, file)
     taught(methods, args.workers)
     sizes = [n for n in args.sizes if n <= len(learn)]
-    tasks = [
-        (m, n, seed, chosen.get(m, {}))
-        for n in reversed(sizes)
-        for seed in range(args.seeds)
-        for m in methods
-    ]
+    tasks = [(m, n, seed, chosen.get(m, {})) for seed in range(args.seeds) for n in sizes for m in methods]
     with multiprocessing.get_context("fork").Pool(args.workers) as pool:
-        rows = sorted(run(pool, tasks), key=lambda r: (methods.index(r["method"]), r["labels"], r["seed"]))
+        rows = run(pool, tasks, file, "rows")
     printed(rows, methods, args.unit)
-    if args.out is not None:
-        said = {name: str(value) for name, value in vars(args).items()}
-        whole = {
-            "args": said,
-            "unit": args.unit,
-            "methods": methods,
-            "chosen": chosen,
-            "rows": rows,
-            "tuning": tuning,
-        }
-        args.out.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 if __name__ == "__main__":
