@@ -44,11 +44,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forces")
     text = (LIBRARY / "attacked_cells.yaml").read_text()
     (folder / "forces.yaml").write_text(
-        text.replace("gives: {energy: energy", "gives: {pushes: forces, energy: energy")
+        text.replace("gives: {energy: energy, forces: forces", "gives: {energy: energy, pushes: forces")
     )
     done = alquimia(
-        "run", "forces.yaml", "--materials", f"crystals={pool(folder / 'cells.jsonl')}",
-        "--store", f"sqlite:///{folder}/log.db", cwd=folder,
+        "run", "forces.yaml", "--materials", f"cu3au_vacancy={pool(folder / 'cells.jsonl')}",
+        "--set", "budget.experiments=3", "--store", f"sqlite:///{folder}/log.db", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "log.db"

@@ -17,7 +17,7 @@ from surrogates.errors import SpaceExhausted, UnsupportedMethod
 from surrogates.materials.discovery.account import diagnose, progress, shown
 from surrogates.materials.discovery.belief import Belief, believe
 from surrogates.materials.discovery.choose import Choice, choose
-from surrogates.materials.discovery.generation import Generation, generate
+from surrogates.materials.discovery.generation import Generation, generate, only_arrangements
 from surrogates.materials.discovery.learner import Learned, Learner, Trainer
 from surrogates.materials.discovery.makeable import likely, makeable
 from surrogates.materials.discovery.spread import elements_first, spread
@@ -81,7 +81,7 @@ class _Ask:
         folder = request["materials"].get("directory")
         trainer = trainer or trainer_of(request["aim"], None if folder is None else Path(folder))
         learner = _learner(trainer, folder, seed)
-        learned = learner.learned(state, int(request["n"]))
+        learned = None if only_arrangements(state) else learner.learned(state, int(request["n"]))
         found = generate(state, seed, int(request["n"]))
         known = {label.id for label in state.labels}
         most = state.parameter.max_atoms
@@ -168,6 +168,8 @@ class _Ask:
         return out + self._chosen(belief, self.learned, n, set(first))
 
     def _why_not(self, belief: Belief | None) -> str | None:
+        if only_arrangements(self.state):
+            return "arrangements of known crystals are not ranked against a hull"
         if belief is None:
             return f"too few energies are known to learn from ({len(self.hull)})"
         if not set(belief.ids) & set(self.candidates):
@@ -175,6 +177,10 @@ class _Ask:
         return None
 
     def _spread(self, ids: Sequence[str], n: int) -> list[str]:
+        if only_arrangements(self.state):
+            return list(
+                ids[:n]
+            )  # the pool's in its order, then as their generators gave them: the best first
         rng = np.random.default_rng([int(self.request["seed"]), int(self.request["index"]), SPREAD])
         design = "random" if self.method.name == "random" else "sobol"
         return spread(ids, self.structures, n, design=design, rng=rng)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from campaigns.errors import shown
 from campaigns.material import Material
 from campaigns.objective import Objective
 from campaigns.structure import Structure
+from surrogates.encode import Array
 from surrogates.errors import InvalidObservation, UnsupportedObjectives
 from surrogates.materials.discovery.pool import rows
 
@@ -39,6 +43,7 @@ class State:
     taken       not to be asked for (again): measured, being measured, or failed
     failed      of those, the ones that came to no result
     met         generated crystals that the log has met
+    arrays      what readings said of each atom: {id: {reading: (n,) or (n, components)}}, the last of several
     """
 
     parameter: Material
@@ -53,6 +58,7 @@ class State:
     failed: frozenset[str]
     pending: tuple[str, ...]
     met: frozenset[str]
+    arrays: Mapping[str, Mapping[str, Array]]
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> State:
@@ -95,6 +101,7 @@ class State:
             parameter, reading, structures, relaxed, sources, tuple(seeds), tuple(told), tuple(elsewhere),
             frozenset(known | met | set(pending)), frozenset(failed - known), pending,
             frozenset(structures) - {row.id for row in pool},
+            _arrays((request["observations"], *request.get("others", {}).values()), parameter.name),
         )  # fmt: skip
 
     @property
@@ -148,6 +155,16 @@ def _history(aim: Mapping[str, Any], name: str, reading: str) -> list[Label]:
             if values[of] is not None:
                 out.append(Label(str(row[at]), float(values[of])))
     return out
+
+
+def _arrays(parts: Iterable[Iterable[Mapping[str, Any]]], name: str) -> Mapping[str, Mapping[str, Array]]:
+    out: dict[str, dict[str, Array]] = defaultdict(dict)
+    for rows_ in parts:
+        for row in rows_:
+            for reading, told in row.get("arrays", {}).items():
+                if name in row["candidate"]:
+                    out[str(row["candidate"][name])][reading] = np.array(told["values"], float)
+    return dict(out)
 
 
 def _rows(

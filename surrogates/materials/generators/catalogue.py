@@ -26,10 +26,12 @@ GROUP = "alquimia.generators"
 _HOME = "surrogates.materials.generators"
 BUILT_IN = MappingProxyType(
     {
+        "adversarial": f"{_HOME}.adversarial:adversarial",
         "compositions": f"{_HOME}.compositions:compositions",
         "file": f"{_HOME}.from_file:from_file",
         "partial_substitution": f"{_HOME}.partial_substitution:partial_substitution",
         "random_symmetric": f"{_HOME}.random_symmetric:random_symmetric",
+        "rattled": f"{_HOME}.rattled:rattled",
         "substitution": f"{_HOME}.substitution:substitution",
     }
 )

@@ -7,8 +7,9 @@ gives at most `limit` structures, lazily, and draws from `rng` alone, so that a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, Field
@@ -31,13 +32,20 @@ Energy = Annotated[float, Field(ge=0.0)]  # eV per atom
 Scale = Annotated[float, Field(gt=0.0, le=10.0)]
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+_ARRANGES = "arrangements"
+
+
 class Known(NamedTuple):
-    """A material that is known: energy and distance above the hull in eV per atom, None where not measured."""
+    """A material that is known: energy and distance above the hull in eV per atom, None where not measured; arrays:
+    what readings say of each of its atoms, (n,) or (n, components); made: whether a generator made it."""
 
     id: str
     structure: Structure
     energy: float | None = None
     above_hull: float | None = None
+    arrays: Mapping[str, np.ndarray[Any, Any]] = MappingProxyType({})
+    made: bool = False
 
 
 class Generated(NamedTuple):
@@ -54,6 +62,18 @@ class Generator(Protocol):
     def __call__(
         self, known: Sequence[Known], *, limit: int, rng: np.random.Generator
     ) -> Iterator[Generated]: ...
+
+
+def arranges(function: Function) -> Function:
+    """Marks a generator that gives arrangements of known crystals' atoms: two of them that differ by tenths of an
+    angstrom are two, where crystals are compared otherwise."""
+    setattr(function, _ARRANGES, True)
+    return function
+
+
+def gives_arrangements(function: Generator) -> bool:
+    """Whether the generator is marked by `arranges`."""
+    return bool(getattr(function, _ARRANGES, False))
 
 
 def elements_of(known: Sequence[Known], elements: Sequence[str] | None) -> frozenset[str]:
