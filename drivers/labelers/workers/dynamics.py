@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms, units
-from ase.constraints import FixCom
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import Stationary, thermalize_momenta
+from ase.md.velocitydistribution import thermalize_momenta
 
 from drivers.labelers.workers.crystals import check_overlap, record_of
 from drivers.labelers.workers.energy import Label, Progress, max_force
@@ -21,16 +20,14 @@ HOTTEST = 10.0  # times the wanted temperature, and 3000 K more: the forces are 
 
 
 def dynamics(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> Label:
-    """Means over the second half of a Langevin run in the given cell, beginning with Maxwell's velocities.
+    """Means over the second half of a Langevin run in the given cell, beginning with Maxwell's velocities;
+    displacements are about the centre of mass.
 
     Raises NotTreatable where atoms come to overlap, or a temperature shows that the potential has failed.
     """
     rng = np.random.default_rng(arguments["seed"])
     wanted = arguments["temperature"]
     thermalize_momenta(atoms, wanted, rng=rng)
-    if len(atoms) > 1:
-        Stationary(atoms)
-        atoms.set_constraint(FixCom())
     run = Langevin(
         atoms,
         arguments["timestep"] * units.fs,
@@ -43,6 +40,12 @@ def dynamics(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> 
     began = atoms.get_positions()
     stress = "stress" in atoms.calc.implemented_properties
 
+    def moved() -> Any:
+        """(N, 3) since the beginning. The crystal as a whole drifts: ASE's constraint of the centre of mass changes the
+        forces between atoms of different mass."""
+        moves, masses = atoms.get_positions() - began, atoms.get_masses()
+        return moves - masses @ moves / masses.sum()
+
     def look() -> None:
         check_overlap(atoms)
         point = {
@@ -50,7 +53,7 @@ def dynamics(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> 
             "energy": float(atoms.get_potential_energy()) / len(atoms),
             "temperature": float(atoms.get_temperature()),
             "max_force": max_force(atoms),
-            "displacement": _root_mean_square(atoms.get_positions() - began),
+            "displacement": float(np.sqrt((moved() ** 2).sum(axis=1).mean())),
         }
         if stress:
             trace = atoms.get_stress(voigt=True, include_ideal_gas=True)[:3].sum()
@@ -72,18 +75,13 @@ def dynamics(atoms: Atoms, arguments: Mapping[str, Any], progress: Progress) -> 
         "max_force": max(point["max_force"] for point in points),
         "displacement": points[-1]["displacement"],
     }
-    moved = atoms.get_positions() - began
     record = {
-        "displacements": moved.tolist(),
+        "displacements": moved().tolist(),
         "last": record_of(atoms),
         "heat_capacity": _heat_capacity(half, len(atoms), wanted),
         "trajectory": thinned(points),
     }
     return Label(readings, record)
-
-
-def _root_mean_square(moved: Any) -> float:
-    return float(np.sqrt((moved**2).sum(axis=1).mean()))
 
 
 def _heat_capacity(points: list[dict[str, float]], n_atoms: int, temperature: float) -> float:

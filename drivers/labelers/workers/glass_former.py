@@ -62,6 +62,23 @@ def equilibrium(
     return found, Thermodynamics(energy / n, pressure, mean)
 
 
+def inherent(command: str, start: Configuration) -> Configuration:
+    """The inherent structure (Stillinger and Weber, Phys. Rev. A 25, 978, 1982): where all forces are zero, downhill from
+    `start`; positions are not folded back into the box, so that they tell how far each particle was from there. Raises
+    Broken."""
+    script = [
+        *lammps.potential(), "thermo 0", "minimize 0 1e-4 5000 50000",
+        f"write_dump all custom {lammps.OUTPUT} xu yu zu modify sort id format float %.10g",
+    ]  # fmt: skip
+    rows = lammps.run(command, script, {"configuration": start.data()}).get(lammps.OUTPUT, np.zeros(0))
+    if rows.shape != start.positions.shape:
+        raise Broken(f"LAMMPS wrote a table of {rows.shape}, wanted {start.positions.shape}")
+    away = rows - start.positions
+    return Configuration(
+        start.box, start.kinds, start.positions + away - start.box * np.round(away / start.box)
+    )
+
+
 def radial_distribution(configurations: list[Configuration], one: int, other: int, edges: Array) -> Array:
     """g(r) of the kinds `one` and `other`, in shells between `edges` (k + 1,), sigma, up to half the box: (k,)."""
     counts, ideal = np.zeros(len(edges) - 1), 0.0

@@ -117,6 +117,7 @@ class UnsureCalculator(Calculator):
             return
         self.calculated += 1
         copy = here.copy()
+        copy.set_constraint()  # forces as they are, not as the caller's optimiser or dynamics would have them
         copy.calc = self.expensive
         results = {"energy": float(copy.get_potential_energy()), "forces": copy.get_forces()}
         if "stress" in self.implemented_properties:

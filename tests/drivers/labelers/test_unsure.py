@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 
 from drivers.errors import SettingsError
 from drivers.labelers.job import Ended
@@ -21,6 +22,7 @@ from drivers.labelers.workers.learning.linear import LinearPotential
 from drivers.labelers.workers.learning.memory import Memory
 from drivers.labelers.workers.learning.moments import VOIGT, Moments
 from drivers.labelers.workers.learning.trust import ASSUMED, FEWEST, Trust
+from drivers.labelers.workers.unsure import Learner, UnsureCalculator
 from tests.drivers.labelers.laboratory import COPPER, connected, do, fcc
 
 MOMENTS = Moments(("Cu", "Au"), cutoff=5.0, pair=6, many=3)
@@ -29,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "expensive_places": {}, "expensive_fidelity": "potential", "elements": ["Cu", "Au"], "cutoff": 5.5,
     "threshold": 0.005, "force_threshold": 0.1, "audit": 0,
 }  # fmt: skip
+DYNAMICS = {"temperature": 500.0, "steps": 50, "timestep": 2.0}
 
 
 def alloy(seed: int, rattle: float = 0.08) -> Atoms:
@@ -42,7 +45,11 @@ def alloy(seed: int, rattle: float = 0.08) -> Atoms:
 
 
 def label(bench: Bench, memory: Path, atoms: Atoms, verb: str = "energy", **settings: Any) -> Ended:
-    arguments = {"fmax": 0.03, "max_steps": 300, "cell": "free"} if verb == "relax" else {}
+    of_verb: dict[str, dict[str, Any]] = {
+        "relax": {"fmax": 0.03, "max_steps": 300, "cell": "free"},
+        "dynamics": DYNAMICS | {"seed": settings.pop("run", 0)},
+    }  # fmt: skip
+    arguments = of_verb.get(verb, {})
     job = {
         "verb": verb, "structure": record_of(atoms), "arguments": arguments,
         "worker": "drivers.labelers.workers.unsure:UnsureCode",
@@ -183,6 +190,17 @@ def test_a_full_disk_costs_what_would_be_learned_and_no_label(
     assert unreadable.failed and unreadable.reason.startswith("memory: ") and not unreadable.lasting
 
 
+def test_what_is_learned_are_the_forces_and_not_what_a_constraint_leaves_of_them(tmp_path: Path) -> None:
+    atoms, memory = alloy(2), Memory(tmp_path / "m.jsonl")
+    atoms.set_constraint(FixAtoms([0]))
+    atoms.calc = UnsureCalculator(EMT(), Learner(MOMENTS, 0.005, 0.1, memory))
+    assert np.all(atoms.get_forces()[0] == 0)
+    free = alloy(2)
+    free.calc = EMT()
+    (line,) = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
+    assert np.allclose(line["forces"], free.get_forces()) and np.abs(free.get_forces()[0]).max() > 0.01
+
+
 def test_atoms_without_neighbours_have_no_slopes() -> None:
     alone = Atoms("Cu", cell=np.eye(3) * 20, pbc=True)
     rows = MOMENTS.rows(alone)
@@ -211,6 +229,25 @@ def test_a_relaxation_is_answered_by_both_and_audits_are_said(tmp_path: Path) ->
     assert any(
         len(label(bench, memory, alloy(9), "relax", audit=2).record["unsure"]["audited_errors"]) for _ in "1"
     )
+
+
+def test_dynamics_are_calculated_where_unsure_and_go_where_the_code_would_go(tmp_path: Path) -> None:
+    bench, memory, code = Bench(), tmp_path / "m.jsonl", "drivers.labelers.workers.emt:EMTCode"
+    atoms = bulk("Cu", "fcc", a=3.75, cubic=True)
+    atoms.symbols[0] = "Au"
+    first, second = (label(bench, memory, atoms, "dynamics", run=seed) for seed in (3, 4))
+    asked = [one.record["unsure"]["asked"] for one in (first, second)]
+    calculated = [one.record["unsure"]["calculated"] for one in (first, second)]
+    assert asked == [51, 51] and 0 < calculated[0] < 15 and calculated[1] < 5
+    job = {
+        "verb": "dynamics", "structure": record_of(atoms), "arguments": DYNAMICS | {"seed": 4},
+        "worker": code, "settings": SETTINGS["expensive_settings"],
+    }  # fmt: skip
+    truth = bench.carry_out(job, lambda partial: None)
+    # The same velocities and kicks: the paths part only by the errors of the forces.
+    assert second.readings["energy"] == pytest.approx(truth.readings["energy"], abs=SETTINGS["threshold"])
+    apart = np.array(second.record["displacements"]) - np.array(truth.record["displacements"])
+    assert 0 < np.abs(apart).max() < 0.05
 
 
 async def test_the_driver_wraps_any_labeler_and_refuses_what_is_none(tmp_path: Path) -> None:
