@@ -67,6 +67,8 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/debye.py --code emt
 	$(BIN)/python benchmarks/science/funnel.py
 	$(BIN)/python benchmarks/science/unsure.py
+	$(BIN)/python benchmarks/science/transfer.py
+	$(BIN)/python benchmarks/science/transfer_search.py
 	$(BIN)/python benchmarks/science/attacks.py --seeds 6
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table

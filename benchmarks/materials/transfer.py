@@ -40,9 +40,8 @@ def main(arguments, settings) -> None:
         f"body: log_k of {len(some)}, MAE {np.nanmean(error):.4f}, {np.sum(body.seconds):.0f} s CPU",
         flush=True,
     )
-    # as many epochs as from nothing; the rate of a warm start
-    longer = replace(settings, training=replace(settings.training, warm_epochs=settings.training.epochs))
-    print("| target | labels | dummy | from nothing | from the body | from the body, its usual few epochs |")
+    few = replace(settings, transfer=replace(settings.transfer, epochs=settings.training.warm_epochs))
+    print("| target | labels | dummy | from nothing | from the body | from the body, few epochs |")
     print("|---|---|---|---|---|---|")
     for data, column in ((rich, 1), (poor, 0)):
         labelled = np.flatnonzero(np.isfinite(data.values[:, column]))
@@ -50,11 +49,11 @@ def main(arguments, settings) -> None:
         truth = data.values[test, column]
         found: dict[str, list[float]] = {"dummy": [], "nothing": [], "body": [], "short": []}
         for seed in range(arguments.seeds):
-            few = np.random.default_rng([SEED, seed, 4]).permutation(learn)[: arguments.labels]
-            structures = [data.structures[i] for i in few]
-            y = data.values[few, column : column + 1]
+            rows = np.random.default_rng([SEED, seed, 4]).permutation(learn)[: arguments.labels]
+            structures = [data.structures[i] for i in rows]
+            y = data.values[rows, column : column + 1]
             found["dummy"].append(np.abs(truth - y.mean()).mean())
-            ways = (("nothing", None, settings), ("body", body, longer), ("short", body, settings))
+            ways = (("nothing", None, settings), ("body", body, settings), ("short", body, few))
             for name, start, chosen in ways:
                 fitted = MaterialsEnsemble.fit(
                     structures, y, [data.targets[column]], settings=replace(chosen, finish=False, held_out=0.0),
