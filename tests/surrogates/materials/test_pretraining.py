@@ -115,7 +115,7 @@ def test_a_campaigns_networks_start_from_the_body(said, monkeypatch) -> None:
         assert trainer.content() != plain.content() and "others" not in plain.name
         found = trainer.fit(structures, values[:, :1], *targets, seed=4, start=None)
         assert isinstance(found, MaterialsEnsemble)
-        body = trainer.body.ensemble(4, trainer._graphs)
+        body = trainer.body.ensemble(4, graph_cache(trainer.settings))
         assert found.provenance.body == body.fingerprint
         same = [np.array_equal(found.states[0][name], value) for name, value in body.states[0].items()
                 if not name.startswith((*HEADS, "hidden."))]  # fmt: skip
