@@ -58,7 +58,8 @@ def passages(records: Records, known: Known, funnel: Funnel) -> list[Passage]:
     seconds = _seconds(records)
     last, sign = funnel.stages[-1], 1.0 if funnel.direction == "minimise" else -1.0
     final = labels[last.loop]
-    pool = sum(1 for _ in known.pool_ids())
+    (material,) = records.campaign.space.materials
+    pool = sum(sum((known.counts(id) or {}).values()) <= material.max_atoms for id in known.pool_ids())
     screened = pool if funnel.screen is None or funnel.screen.take is None else min(pool, funnel.screen.take)
     out: list[Passage] = []
     for at, stage in enumerate(funnel.stages):

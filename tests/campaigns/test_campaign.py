@@ -64,6 +64,7 @@ def test_the_library_is_complete() -> None:
         "superhard",
         "superhard_makeable",
         "thermal_funnel",
+        "thermal_funnel_dft",
         "thin_film",
         "thin_film_careful",
         "thin_film_tradeoff",

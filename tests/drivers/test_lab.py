@@ -60,6 +60,7 @@ def test_the_shipped_laboratories_are_known_by_name() -> None:
     assert shipped_names() == (
         "labelers/chgnet",
         "labelers/emt",
+        "labelers/emt_gpaw",
         "labelers/gpaw",
         "labelers/kob_andersen",
         "labelers/unsure",
