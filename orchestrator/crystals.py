@@ -60,13 +60,15 @@ class Crystals:
     def untried(
         self, campaign: Campaign, seen: Sequence[Mapping[str, Any]], among: Sequence[str] | None = None
     ) -> tuple[Space, dict[str, Row]]:
-        """The campaign's space with the pool's ids as plain words, and those rows.
+        """The campaign's space with the pool's ids as plain words, and those rows; larger crystals than the campaign
+        takes are left out.
 
         Where only the crystal is chosen, ids seen before and crystals whose reading is known already are left out;
         `among`: the only ids that may be chosen, known or not. Raises LookupError where none is left.
         """
         (material,) = campaign.space.materials
-        rows = dict(self.rows(material))
+        whole = self.rows(material)
+        rows = {key: row for key, row in whole.items() if len(row["species"]) <= material.max_atoms}
         alone = len(campaign.space.chosen) == 1
         if alone:
             wanted = {objective.name for objective in campaign.objectives}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -201,5 +202,8 @@ def test_a_value_that_the_planner_is_not_told_of_keeps_no_crystal_out(tmp_path: 
     )
     rows = crystals.untried(seek.model_copy(update={"space": Space(parameters=(hidden,))}), [])[1]
     assert len(rows) == POOL.n
+    small = seek.model_copy(update={"space": Space(parameters=(hidden.model_copy(update={"max_atoms": 1}),))})
+    crystals._rows[digest] = {**crystals.rows(hidden), "Ag-fcc": {**rows["Ag-fcc"], "species": ["Ag", "Ag"]}}
+    assert set(rows) - set(crystals.untried(small, [])[1]) == {"Ag-fcc"}, "larger than the campaign takes"
     with pytest.raises(LookupError, match="no crystals of the pool"):
         crystals.untried(seek.model_copy(update={"space": Space(parameters=(told,))}), [])
