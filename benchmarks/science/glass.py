@@ -9,8 +9,14 @@ T = 0.5, six from each of four melts. Labels are propensities of motion: means o
 
 Everything is learned from melts and tried on another one, each in turn (`--melts`): correlation (Pearson) over the
 particles of one kind in a configuration, mean over the six of the melt. `bound` is the square root of the labels' own
-reliability: no model can be expected above it. `linear` is a ridge on radial order parameters as they are (0) and with
-their means over the surroundings (1); `network` the mean of `--members` graph networks with edges within 2 sigma.
+reliability: no model can be expected above it.
+
+    linear 0   a ridge on radial order parameters
+    linear 1   and on their means over the surroundings
+    network    the mean of `--members` graph networks (`--network`) with edges within 2 sigma and a head per node
+    ... inherent   the same of the inherent structure, which is downhill from the configuration
+    distance   from a particle's place to its place in the inherent structure: one number, and nothing is learned
+    linear all     a ridge on both sets of parameters and on that distance
 """
 
 from __future__ import annotations
@@ -33,8 +39,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from campaigns.structure import Structure
 from drivers.labelers.kob_andersen_model import SIGMA, A, B
 from drivers.labelers.workers.crystals import atoms_of
+from drivers.labelers.workers.glass_former import inherent
 from drivers.labelers.workers.isoconfigurational import displacements, logarithmic
-from drivers.labelers.workers.kob_andersen import configuration_of
+from drivers.labelers.workers.kob_andersen import configuration_of, structure_of
+from drivers.labelers.workers.lammps import Configuration
 from surrogates.materials.atom_descriptors import RadialParameters, RidgePerAtom
 from surrogates.materials.networks import NetworkSettings
 from surrogates.materials.per_atom import PerAtomEnsemble
@@ -60,10 +68,10 @@ def label(job: tuple[dict[str, Any], float, int, int, str]) -> str:
         seed = 1000 + sum(map(ord, row["id"]))
         found = displacements(COMMAND, start, TEMPERATURE, logarithmic(last, points), runs, seed)
         own = np.flatnonzero(start.kinds == 0)
-        lengths = found.lengths
+        lengths, ground = found.lengths, inherent(COMMAND, start)
         halves = np.stack([lengths[0::2].mean(axis=0), lengths[1::2].mean(axis=0)])
         np.savez(
-            path, times=found.times, halves=halves, propensity=found.propensity,
+            path, times=found.times, halves=halves, inherent=ground.positions, propensity=found.propensity,
             scattering=found.scattering(own), squared=found.squared(own), non_gaussian=found.non_gaussian(own),
         )  # fmt: skip
     return str(path)
@@ -75,39 +83,76 @@ def correlation(said: np.ndarray, true: np.ndarray) -> np.ndarray:
     return (said * true).sum(axis=0) / np.sqrt((said**2).sum(axis=0) * (true**2).sum(axis=0))
 
 
-def settings(members: int, epochs: int) -> EnsembleSettings:
-    network = NetworkSettings(width=32, layers=3, cutoff=2.0 * SIGMA, neighbours=None, filters=32)
-    training = Training(epochs=epochs, batch=1, rate=3e-3)
-    return EnsembleSettings(members=members, network=network, training=training)
+def settings(args: argparse.Namespace) -> EnsembleSettings:
+    network = NetworkSettings(
+        network=args.network, width=32, layers=3, cutoff=2.0 * SIGMA, neighbours=None, filters=32
+    )
+    training = Training(epochs=args.epochs, batch=1, rate=3e-3)
+    return EnsembleSettings(members=args.members, network=network, training=training)
+
+
+class Everything:
+    """Parameters of a configuration and of its inherent structure, and how far each particle is from there."""
+
+    elements = (A, B)
+
+    def __init__(self, ground: dict[str, Structure], away: dict[str, np.ndarray]) -> None:
+        self.ground, self.away, self.kept = ground, away, {}
+
+    def __call__(self, structure: Structure) -> np.ndarray:
+        key = structure.key
+        if key not in self.kept:
+            of = RadialParameters.in_units(SIGMA, (A, B))
+            away = self.away[key][:, None]
+            self.kept[key] = np.hstack([of(structure), of(self.ground[key]), away, away**2])
+        return self.kept[key]
 
 
 class Learned:
     """What is tried: all models, learned from the configurations `train`, asked for those of `test`."""
 
-    def __init__(self, structures: list[Structure], atoms: list[np.ndarray], melts: np.ndarray) -> None:
-        self.structures, self.atoms, self.melts = structures, atoms, melts
-        self.names = ["linear 0", "linear 1", "network"]
+    names = (
+        "linear 0", "linear 1", "network", "linear 1 inherent", "network inherent", "distance", "linear all",
+    )  # fmt: skip
 
-    def split(self, melt: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Configurations to learn from, of the other melts in turn, and those to be tried on."""
-        others = np.flatnonzero(self.melts != melt)
-        order = np.concatenate([others[k :: len(others) // 3] for k in range(len(others) // 3)])
-        return order[:size], np.flatnonzero(self.melts == melt)
+    def __init__(
+        self,
+        structures: list[Structure],
+        ground: list[Structure],
+        away: list[np.ndarray],
+        atoms: list[np.ndarray],
+    ) -> None:
+        self.structures, self.ground, self.away, self.atoms = structures, ground, away, atoms
+        keys = [s.key for s in structures]
+        self.everything = Everything(dict(zip(keys, ground, strict=True)), dict(zip(keys, away, strict=True)))
 
     def said(
         self, name: str, train: np.ndarray, test: np.ndarray, seed: int, args: argparse.Namespace
     ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-        own = [self.structures[i] for i in train], [self.atoms[i] for i in train]
-        asked = [self.structures[i] for i in test]
+        n_times = self.atoms[0].shape[1]
+        if name == "distance":
+            return [np.repeat(self.away[i][:, None], n_times, axis=1) for i in test], None
+        read = self.ground if name.endswith("inherent") else self.structures
+        own = [read[i] for i in train], [self.atoms[i] for i in train]
+        asked = [read[i] for i in test]
+        if name == "linear all":
+            return RidgePerAtom(self.everything).fit(*own).predict(asked), None
         if name.startswith("linear"):
-            parameters = RadialParameters.in_units(SIGMA, (A, B), steps=int(name[-1]))
+            parameters = RadialParameters.in_units(SIGMA, (A, B), steps=int(name.split()[1]))
             return RidgePerAtom(parameters).fit(*own).predict(asked), None
-        targets = [f"at {k}" for k in range(self.atoms[0].shape[1])]
+        targets = [f"at {k}" for k in range(n_times)]
         ensemble = PerAtomEnsemble.fit(
-            *own, targets, settings=settings(args.members, args.epochs), seed=seed, workers=args.workers
+            *own, targets, settings=settings(args), seed=seed, workers=args.workers
         )
         found = ensemble.predict(asked)
         return list(found.mean), list(found.epistemic)
+
+
+def split(melts: np.ndarray, melt: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Configurations to learn from, of the other melts in turn, and those to be tried on."""
+    others = [np.flatnonzero(melts == one) for one in sorted(set(melts)) if one != melt]
+    order = np.array([one[k] for k in range(len(others[0])) for one in others])
+    return order[:size], np.flatnonzero(melts == melt)
 
 
 def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
@@ -119,6 +164,14 @@ def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
     labelling = time.perf_counter() - began
     structures = [Structure.from_json(row) for row in rows]
     atoms = [one["propensity"].T for one in files]
+    boxes = [np.diag(s.lattice) for s in structures]
+    ground, away = [], []
+    for row, one, box in zip(rows, files, boxes, strict=True):
+        quenched = Configuration(box / SIGMA, (np.array(row["species"]) == B).astype(int), one["inherent"])
+        ground.append(Structure.from_json(structure_of(quenched, decimals=6)))
+        step = one["inherent"] - np.array(row["frac"]) * box / SIGMA
+        step -= box / SIGMA * np.round(step / box * SIGMA)
+        away.append(np.linalg.norm(step, axis=1))
     melts = np.array([int(row["id"].removeprefix("chain").split("-")[0]) for row in rows])
     kinds = {A: np.array(rows[0]["species"]) == A, B: np.array(rows[0]["species"]) == B}
     times = files[0]["times"]
@@ -143,13 +196,15 @@ def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
     print(f"{'scattering function of A':<28}" + "".join(f"{x:>8.2f}" for x in mean["scattering"]))
     for kind in (A, B):
         print(f"{'bound, ' + kind:<28}" + "".join(f"{x:>8.2f}" for x in bound[kind]))
-    learned = Learned(structures, atoms, melts)
+    learned = Learned(structures, ground, away, atoms)
     for size in args.sizes:
         for name in learned.names:
+            if name not in args.models:
+                continue
             scores: dict[str, list[np.ndarray]] = {A: [], B: []}
             ranks, began = [], time.process_time()
             for melt in range(args.melts):
-                train, test = learned.split(melt, size)
+                train, test = split(melts, melt, size)
                 said, sd = learned.said(name, train, test, melt, args)
                 for place, one in zip(test, said, strict=True):
                     for kind in (A, B):
@@ -195,11 +250,12 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=9)
     parser.add_argument("--runs", type=int, default=16)
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 9, 18])
-    parser.add_argument("--melts", type=int, default=4)
+    parser.add_argument("--melts", type=int, default=3)
     parser.add_argument("--members", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--network", default="cgcnn", help="or edge_gated")
+    parser.add_argument("--models", nargs="+", default=list(Learned.names))
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only-labels", action="store_true")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--draw", type=Path, nargs=2, help="the file of an earlier run, and the picture")
     args = parser.parse_args()

@@ -17,6 +17,7 @@ from orchestrator.export.files import replacing
 from orchestrator.records import Records
 from orchestrator.report import style
 from orchestrator.report.ashby import ashby_section
+from orchestrator.report.atoms import atoms_section
 from orchestrator.report.belief import belief_sections
 from orchestrator.report.bias import bias_section
 from orchestrator.report.consumables import consumables_section
@@ -74,11 +75,13 @@ def page(
     goal = goal_section(shown)
     ashby = ashby_section(shown, known)
     funnel = funnel_section(records, known)
+    atoms = atoms_section(records)
     stock = consumables_section(shown)
     found = (
         *([goal] if goal is not None else []),
         *([ashby] if ashby is not None else []),
         *([funnel] if funnel is not None else []),
+        *([atoms] if atoms is not None else []),
         *((*discovery_sections(shown, hull), bias_section(hull)) if hull is not None else ()),
         progress_section(shown, hull),
         calibration_section(shown),

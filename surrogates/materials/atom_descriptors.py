@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -70,11 +71,19 @@ class RadialParameters:
         return np.hstack(rows)
 
 
-class RidgePerAtom:
-    """A ridge for each element and target on `RadialParameters`, its penalty chosen by leaving out whole configurations
-    of those it learns from."""
+class Describes(Protocol):
+    """Rows of numbers (n_atoms, k) of a structure; `elements` whose atoms are described."""
 
-    def __init__(self, parameters: RadialParameters) -> None:
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+    def __call__(self, structure: Structure) -> Array: ...
+
+
+class RidgePerAtom:
+    """A ridge for each element on rows such as `RadialParameters`; the penalty, one for all targets, is chosen by
+    leaving out whole configurations of those it learns from."""
+
+    def __init__(self, parameters: Describes) -> None:
         self.parameters = parameters
 
     def fit(self, structures: Sequence[Structure], atoms: Sequence[Array]) -> RidgePerAtom:
@@ -93,12 +102,13 @@ class RidgePerAtom:
         self.models = {}
         for symbol in self.parameters.elements:
             of = symbols == symbol
+            scale = table[of].std(axis=0)
+            scale = np.where(
+                scale > 0, scale, 1.0
+            )  # a target's size must not choose the penalty of the others
             folds = list(GroupKFold(min(FOLDS, len(structures))).split(rows[of], groups=groups[of]))
-            models = []
-            for target in table[of].T:
-                ridge = RidgeCV(alphas=PENALTIES, cv=folds)
-                models.append(make_pipeline(StandardScaler(), ridge).fit(rows[of], target))
-            self.models[symbol] = models
+            model = make_pipeline(StandardScaler(), RidgeCV(alphas=PENALTIES, cv=folds))
+            self.models[symbol] = model.fit(rows[of], table[of] / scale), scale
         return self
 
     def predict(self, structures: Sequence[Structure]) -> list[Array]:
@@ -106,10 +116,10 @@ class RidgePerAtom:
         out = []
         for structure in structures:
             symbols, rows = np.array(structure.species), self.parameters(structure)
-            said = np.full((structure.n_atoms, len(next(iter(self.models.values())))), np.nan)
-            for symbol, models in self.models.items():
+            said = np.full((structure.n_atoms, len(next(iter(self.models.values()))[1])), np.nan)
+            for symbol, (model, scale) in self.models.items():
                 of = symbols == symbol
                 if of.any():
-                    said[of] = np.stack([model.predict(rows[of]) for model in models], axis=1)
+                    said[of] = model.predict(rows[of]).reshape(int(of.sum()), -1) * scale
             out.append(said)
         return out

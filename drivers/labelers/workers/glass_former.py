@@ -63,8 +63,8 @@ def equilibrium(
 
 
 def inherent(command: str, start: Configuration) -> Configuration:
-    """The inherent structure (Stillinger and Weber, Phys. Rev. A 25, 978, 1982): where all forces are zero, downhill from
-    `start`; positions are not folded back into the box, so that they tell how far each particle was from there. Raises
+    """The inherent structure (Stillinger and Weber, Phys. Rev. A 25, 978, 1982): downhill from `start` to where all
+    forces are zero. Positions are not folded back into the box: they tell how far each particle was from there. Raises
     Broken."""
     script = [
         *lammps.potential(), "thermo 0", "minimize 0 1e-4 5000 50000",

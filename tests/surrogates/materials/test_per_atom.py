@@ -84,14 +84,16 @@ def test_the_ridge_finds_what_is_linear_in_the_parameters_and_nothing_in_noise()
     structures = [glass(k) for k in range(4)]
     rng = np.random.default_rng(0)
     direction = rng.normal(size=(parameters()(structures[0]).shape[1], 1))
-    tables = [np.hstack([parameters()(s) @ direction, rng.normal(size=(64, 1))]) for s in structures]
-    said = RidgePerAtom(parameters()).fit(structures[:3], tables[:3]).predict(structures[3:])
-    for got, true in zip(said, tables[3:], strict=True):
-        assert np.corrcoef(got[:, 0], true[:, 0])[0, 1] > 0.9
-    found = [np.corrcoef(a[:, 1], b[:, 1])[0, 1] for a, b in zip(said, tables[3:], strict=True)]
-    assert abs(np.mean(np.nan_to_num(found))) < 0.3
+    for values, low, high in (
+        ([parameters()(s) @ direction for s in structures], 0.9, 1.0),
+        ([rng.normal(size=(64, 1)) for _ in structures], -0.35, 0.35),
+    ):
+        (said,) = RidgePerAtom(parameters()).fit(structures[:3], values[:3]).predict(structures[3:])
+        assert said.shape == (64, 1)
+        found = np.corrcoef(said[:, 0], values[3][:, 0])[0, 1] if np.ptp(said) > 0 else 0.0
+        assert low <= found <= high
     with pytest.raises(ValueError, match="wanted two structures"):
-        RidgePerAtom(parameters()).fit(structures[:1], tables[:1])
+        RidgePerAtom(parameters()).fit(structures[:1], values[:1])
 
 
 def test_networks_learn_atoms_of_configurations_they_have_not_seen() -> None:
