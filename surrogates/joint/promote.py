@@ -12,6 +12,7 @@ from campaigns.funnel import Funnel
 from campaigns.structure import Structure
 from surrogates.encode import Array
 from surrogates.errors import SpaceExhausted
+from surrogates.joint.alike import Unexplained
 from surrogates.joint.labels import table
 from surrogates.materials.funnel import Belief, acquisition, beliefs
 from surrogates.models.calibration import Diagnostics
@@ -89,29 +90,48 @@ def answer(known: Known, request: Mapping[str, Any]) -> dict[str, Any]:
     if at == 0 and not seen.screened:
         chosen = [int(k) for k in rng.permutation(np.flatnonzero(open_))[:n]]
         said = f"too few labels of {funnel.screens} are known to learn from: at random"
-        proposals = [
+        drawn = [
             _proposal(known, request, funnel, at, k, seen, "random", None, None, said, ()) for k in chosen
         ]
-        return {"proposals": proposals, "diagnostics": _diagnostics(seen, at, None), "gated": None}
+        return {"proposals": drawn, "diagnostics": _diagnostics(seen, at, None), "gated": None}
     below = seen.stages[0].mean if at == 0 else seen.labels[:, at - 1]
-    value = acquisition(funnel.promote, seen.last, below, funnel.beta, rng)
     chance, unknown = _chance(known, rng)
-    if funnel.promote != "random":
-        # As where labels are chosen otherwise: a factor of e in the chance is worth the spread of what is expected.
-        value = value - float(seen.last.mean[open_].std()) * np.log(chance)
-    value = np.where(open_, value, np.inf)
-    ranked = [int(k) for k in np.argsort(value, kind="stable")[: int(open_.sum())]]
+    # As where labels are chosen otherwise: a factor of e in the chance is worth the spread of what is expected.
+    penalty = -float(seen.last.mean[open_].std()) * np.log(chance) if funnel.promote != "random" else 0.0
     by_mean = np.argsort(np.where(open_, seen.last.mean, np.inf), kind="stable")
     place = {int(k): rank for rank, k in enumerate(by_mean, start=1)}
-    proposals = []
-    for k in ranked[:n]:
-        why = _why(known, funnel, at, seen, k, place[k], int(open_.sum()), n, float(chance[k]))
+    left = _left(known, request, funnel) if at == 0 and funnel.promote in ("ucb", "variance") else None
+    known_sd, whole_variance = seen.last.sd, None if left is None else left.variance.copy()
+    n_open = int(open_.sum())
+    proposals: list[dict[str, Any]] = []
+    while len(proposals) < n and open_.any():
+        sd = known_sd
+        if left is not None and whole_variance is not None:  # less of it, by what those before will tell
+            sd = np.sqrt(np.maximum(known_sd**2 - (whole_variance - left.variance), 0.0))
+        value = acquisition(funnel.promote, Belief(seen.last.mean, sd), below, funnel.beta, rng) + penalty
+        k = int(np.argmin(np.where(open_, value, np.inf)))
+        open_[k] = False
+        if left is not None:
+            left.take(k)
+        why = _why(known, funnel, at, seen, k, place[k], n_open, n, float(chance[k]))
         why += tuple(f"nothing is known yet of {name}: not asked for" for name in unknown)
         own = -float(value[k]) if funnel.promote in ("variance", "random") else sign * float(value[k])
         proposals.append(
             _proposal(known, request, funnel, at, k, seen, funnel.promote, own, float(chance[k]), None, why)
         )
     return {"proposals": proposals, "diagnostics": _diagnostics(seen, at, open_), "gated": None}
+
+
+def _left(known: Known, request: Mapping[str, Any], funnel: Funnel) -> Unexplained:
+    """What the networks would still not know of the reading that they screen by, once what is begun has its label."""
+    whole = known.representation
+    t = whole.targets.index(funnel.screens)
+    out = Unexplained(whole.epistemic[:, t], whole.places, whole.aleatoric[:, t] ** 2)
+    for candidate in request["pending"]:
+        at = known.place.get(str(candidate[known.parameter.name]))
+        if at is not None:
+            out.take(at)
+    return out
 
 
 def _sign(known: Known) -> float:
@@ -247,7 +267,7 @@ def _proposal(
 def _diagnostics(seen: _Seen, at: int, open_: Array | None) -> dict[str, Any] | None:
     """Figures of merit of the last stage's belief over what is still to be chosen."""
     n = sum(seen.counts)
-    if not n or open_ is None:
+    if not n or open_ is None or not open_.any():
         return asdict(Diagnostics(n=n)) if n else None
     sd = seen.last.sd[open_]
     return asdict(

@@ -13,6 +13,7 @@ from campaigns.objective import Objective
 from campaigns.outcome_constraint import OutcomeConstraint
 from surrogates.errors import SpaceExhausted
 from surrogates.joint import service
+from surrogates.joint.alike import Unexplained
 from tests.surrogates.joint.crystals import FakeTrainer
 from tests.surrogates.joint.test_service import GAP, HEAT, USABLE, handle, request, row
 
@@ -150,3 +151,26 @@ def test_networks_look_at_so_many_and_at_what_was_met(tmp_path: Path) -> None:
     # Forty were met; of a random half of the pool the others are about 20.
     assert 10 < len(chosen(reply)) < 45 and not set(chosen(reply)) & set(ORDER[:40])
     assert len(chosen(handle(asked(tmp_path, "quick", n=90)))) == len(USABLE) - 40
+
+
+def test_what_is_alike_is_less_uncertain_once_one_of_it_is_taken() -> None:
+    sd = np.array([1.0, 1.0, 0.8, 0.5])
+    places = np.array([[0.0], [0.0], [0.01], [9.0]])
+    left = Unexplained(sd, places, np.full(4, 0.25))
+    left.take(0)
+    # Of a twin the label leaves 1 - 1 / (1 + 0.25), of what is far all.
+    assert left.variance[1] == pytest.approx(0.2) and left.variance[3] == pytest.approx(0.25)
+    assert left.variance[2] == pytest.approx(0.64 - 0.64 / 1.25, rel=1e-2)
+    left.take(1)
+    assert left.variance[1] == pytest.approx(1 / (1 + 2 / 0.25)), "two labels of the same thing"
+
+
+def test_what_is_begun_counts_like_what_was_taken_before(tmp_path: Path) -> None:
+    funnel = {"promote": "variance"}
+    alone = handle(asked(tmp_path, "quick", n=1, funnel=funnel))["proposals"][0]
+    batch = handle(asked(tmp_path, "quick", n=6, funnel=funnel))["proposals"]
+    assert batch[0]["candidate"] == alone["candidate"]
+    begun = handle(asked(tmp_path, "quick", n=5, funnel=funnel, pending=[alone["candidate"]]))
+    assert chosen(begun) == chosen({"proposals": batch[1:]}), (
+        "what is begun counts like what was taken before it"
+    )
