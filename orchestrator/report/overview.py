@@ -92,6 +92,9 @@ def _materials(records: Records) -> list[tuple[str, str]]:
         if material.generate:
             text += "; more by " + ", ".join(label(each.generator) for each in material.generate)
         found.append(("Materials", text))
+    for lesson in records.campaign.lessons:
+        text = f"{', '.join(map(label, lesson.values))} of the pool {lesson.pool}, {lesson.n} crystals"
+        found.append(("Networks learned first", f"{text}, SHA-256 {lesson.digest[:16]}"))
     return found
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from campaigns.pretraining import Lesson, Pretraining
+from campaigns.surrogate_choice import MaterialsChoice, SurrogateChoice
 from orchestrator.records import GateRecord, NearestRecord, Records
 from orchestrator.report.belief import belief_sections
 from orchestrator.report.crystals import Known, named
@@ -18,7 +21,7 @@ from orchestrator.report.geometry import grid
 from orchestrator.report.listing import rows
 from orchestrator.report.loops import loop_sections
 from orchestrator.report.model import ModelUnavailable, PlannerView
-from orchestrator.report.overview import cards
+from orchestrator.report.overview import cards, facts
 from orchestrator.report.page import page
 from orchestrator.report.phases import phase_rows
 from orchestrator.report.sections import Section, parallel_section, progress_section, timeline_section
@@ -222,3 +225,13 @@ def test_a_belief_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     pytest.importorskip("torch_geometric", reason="graph networks are not installed")
     with pytest.raises(ModelUnavailable, match="could not be represented"):
         PlannerView(records, fake.kept(tmp_path)).predict([], "yield")
+
+
+def test_what_the_networks_learned_first_is_said(search: tuple[Records, Any]) -> None:
+    records, _ = search
+    assert "Networks learned first" not in dict(facts(records))
+    lesson = Lesson(pool="moduli", digest="ab" * 32, n=3953, values=("bulk_modulus", "shear_modulus"))
+    choice = SurrogateChoice(materials=MaterialsChoice(pretrained=Pretraining(lessons=(lesson,))))
+    campaign = records.campaign.model_copy(update={"surrogate": choice})
+    said = dict(facts(replace(records, campaign=campaign)))["Networks learned first"]
+    assert said == "bulk modulus, shear modulus of the pool moduli, 3953 crystals, SHA-256 abababababababab"
