@@ -192,10 +192,10 @@ def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
         **{key: value.tolist() for key, value in mean.items()},
     }  # fmt: skip
     print(f"labels of {len(rows)} configurations of {len(kinds[A])} particles: {labelling:.0f} s")
-    print(f"{'tau':<28}" + "".join(f"{t:>8.3g}" for t in times))
-    print(f"{'scattering function of A':<28}" + "".join(f"{x:>8.2f}" for x in mean["scattering"]))
+    print(f"{'tau':<40}" + "".join(f"{t:>8.3g}" for t in times))
+    print(f"{'scattering function of A':<40}" + "".join(f"{x:>8.2f}" for x in mean["scattering"]))
     for kind in (A, B):
-        print(f"{'bound, ' + kind:<28}" + "".join(f"{x:>8.2f}" for x in bound[kind]))
+        print(f"{'bound, ' + kind:<40}" + "".join(f"{x:>8.2f}" for x in bound[kind]))
     learned = Learned(structures, ground, away, atoms)
     for size in args.sizes:
         for name in learned.names:
@@ -231,9 +231,9 @@ def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
             out["found"].append(entry)
             for kind in (A, B):
                 label_ = f"{name}, {size} learned from, {kind}"
-                print(f"{label_:<28}" + "".join(f"{x:>8.2f}" for x in entry[kind]), flush=True)
+                print(f"{label_:<40}" + "".join(f"{x:>8.2f}" for x in entry[kind]), flush=True)
             if ranks:
-                print(f"{'  spread against error':<28}" + "".join(f"{x:>8.2f}" for x in entry["spread"][0]))
+                print(f"{'  spread against error':<40}" + "".join(f"{x:>8.2f}" for x in entry["spread"][0]))
     return out
 
 

@@ -4,7 +4,7 @@
 
 Chains begin from different melts, so that what one chain teaches can be tried on another. Each is cooled to the
 temperature, waits there, and gives a configuration every `--apart` tau: the relaxation time of the default, T = 0.5, is
-some 150 tau. Prints what the liquid is: energy and pressure, for T = 0.8 and T = 1.028 beside what is published.
+some 200 tau. Prints what the liquid is: energy and pressure, for T = 0.8 and T = 1.028 beside what is published.
 """
 
 from __future__ import annotations
