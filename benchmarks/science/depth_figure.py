@@ -85,7 +85,7 @@ def alike(ax: plt.Axes, rows: list[dict[str, Any]]) -> None:
             ax.plot(range(9), row["distance"], color=NETWORKS[row["network"]], ls=style, lw=1,
                     label=f"{row['network']}, {row['norm']} after")  # fmt: skip
     ax.set(xlabel="after step (networks of eight)", ylabel="distance of unlike atoms", ylim=(0, None))
-    ax.legend(fontsize=6)
+    ax.legend(fontsize=6, loc="lower left", ncol=2)
 
 
 def by_layer(ax: plt.Axes, rows: list[dict[str, Any]]) -> None:
