@@ -1,8 +1,8 @@
 """Few labels: does it help to have learned something else first? Errors over the number of labels.
 
     python benchmarks/science/transfer.py [--pool FILE --target NAME] [--pretrain FILE... --pretrain-targets A,B]...
-        [--sizes 50 100 200 400 800] [--seeds 3] [--members 3] [--width 48] [--epochs 60] [--workers 2]
-        [--max-atoms 60] [--unit TEXT] [--methods NAME...] [--out JSON] [--tune]
+        [--sizes 50 100 200 400] [--seeds 3] [--members 2] [--width 48] [--body-epochs 30] [--workers 2]
+        [--max-atoms 60] [--unit TEXT] [--methods NAME...] [--tune] [--together] [--out JSON] [--keep FOLDER]
 
 Files are whatever `--materials` reads; NAME, A, B their columns. Each `--pretrain` is a body of its own, named after
 its first file, and takes the `--pretrain-targets` that follows it. Without any: the last phonon peak (1/cm) of 1,265
@@ -331,7 +331,7 @@ def parsed() -> argparse.Namespace:
     cli.add_argument("--unit", default=None)
     cli.add_argument("--pretrain", type=Path, nargs="+", action="append", default=[])
     cli.add_argument("--pretrain-targets", action="append", default=[])
-    cli.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400, 800])
+    cli.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 400])
     for name, default in (
         ("seeds", 3),
         ("members", 2),
