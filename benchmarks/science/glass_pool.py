@@ -1,6 +1,7 @@
 """Makes the pool of the campaign `glass_propensity`: configurations of a supercooled Kob-Andersen liquid.
 
     python benchmarks/science/glass_pool.py [--out campaigns/library/pools/kob_andersen.jsonl]
+    python benchmarks/science/glass_pool.py --checks     only what the liquid is, beside what is published
 
 Chains begin from different melts, so that what one chain teaches can be tried on another. Each is cooled to the
 temperature, waits there, and gives a configuration every `--apart` tau: the relaxation time of the default, T = 0.5, is
@@ -50,8 +51,11 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--wait", type=float, default=600.0, help="tau at the temperature before the first")
     parser.add_argument("--apart", type=float, default=200.0, help="tau between two of one chain")
+    parser.add_argument("--checks", action="store_true", help="make no pool")
     args = parser.parse_args()
     checks()
+    if args.checks:
+        return
     rows = []
     for chain in range(args.chains):
         found, of = equilibrium(
