@@ -54,7 +54,7 @@ class Funnel(BaseCampaignModel):
     direction: Literal["maximise", "minimise"]
     promote: Rule = "ucb"
     beta: float = Field(default=BETA, ge=0, le=1000)
-    pace: Pace = "together"
+    pace: Pace = "after"
     screen: Screen | None = None
     stages: tuple[FunnelStage, ...]
 

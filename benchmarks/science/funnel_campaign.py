@@ -1,6 +1,7 @@
 """The funnel of a campaign, through the language: what each way of promoting finds, where everything is known.
 
-    python benchmarks/science/funnel_campaign.py [--seeds 3] [--quick 24] [--exact 6] [--rules ucb rank random after]
+    python benchmarks/science/funnel_campaign.py [--seeds 3] [--quick 24] [--exact 6]
+                                                 [--rules ucb together greedy rank random] [--beta 2] [--first 0]
                                                  [--truth FILE] [--out FILE] [--figure FILE]
 
 180 ordered alloys of Cu, Ag, Au, Ni, Pd and Pt on the sites of the fcc lattice (L1_0, L1_1, L1_2, D0_22, MoPt2, and
@@ -13,8 +14,8 @@ it and runs as `alquimia run` runs it, once for each rule and seed.
     at quick  the same among those of the first stage that labels
     s         processor seconds of the labels
 
-`after` is `ucb` with `pace: after`: the last stage begins when the one before has ended. Networks are small (2 members,
-24 wide, 30 epochs) so that all is done in minutes.
+The last stage begins when the one before has ended (`pace: after`); `together` is `ucb` with that pace. Networks are
+small (2 members, 24 wide, 30 epochs) so that all is done in minutes.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ ORDERS: dict[str, tuple[Any, Any, str]] = {
     "MoPt2": (((1, -1, 0), (2, 1, 1), (2, 1, -1)), ((0, 0, 0), (1, 0, 1), (1, 1, 0)), "ABB"),
     "ABC2": (((2, 0, 0), (0, 2, 0), (0, 0, 2)), ((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)), "ABCC"),
 }
-COLOURS = {"ucb": "#d55e00", "after": "#e69f00", "greedy": "#009e73", "rank": "#0072b2", "random": "#98a2ad"}
+COLOURS = {
+    "ucb": "#d55e00",
+    "together": "#e69f00",
+    "greedy": "#009e73",
+    "rank": "#0072b2",
+    "random": "#98a2ad",
+}
 ARGUMENTS = {"temperature": 300.0, "grueneisen": "dugdale_macdonald", "strain": 0.1, "points": 11}
 
 
@@ -142,8 +149,9 @@ def run(folder: Path, rule: str, seed: int, args: argparse.Namespace) -> Records
     store = folder / f"{rule}-{seed}" / "log.db"
     overrides = {
         "space.crystal": "{material: orders, known: []}",
-        "funnel.promote": "ucb" if rule == "after" else rule,
-        "funnel.pace": "after" if rule == "after" else "together",
+        "funnel.promote": "ucb" if rule == "together" else rule,
+        "funnel.pace": "together" if rule == "together" else "after",
+        "funnel.beta": args.beta,
         "funnel.stages.1.take": args.quick,
         "funnel.stages.2.take": args.exact,
         "surrogate.materials": "{members: 2, width: 24, epochs: 30}",
@@ -231,7 +239,9 @@ def main() -> None:
     )
     for name, default in (("seeds", 3), ("quick", 24), ("exact", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--rules", nargs="+", default=["ucb", "after", "rank", "random"])
+    parser.add_argument("--rules", nargs="+", default=["ucb", "together", "greedy", "rank", "random"])
+    parser.add_argument("--beta", type=float, default=2.0)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     for name in ("truth", "out", "figure"):
         parser.add_argument(f"--{name}", type=Path)
     args = parser.parse_args()
@@ -249,7 +259,10 @@ def main() -> None:
         pool(rows, known, folder / "orders.jsonl")
         laboratory(folder)
         for rule in args.rules:
-            found[rule] = [told(run(folder, rule, seed, args), known) for seed in range(args.seeds)]
+            found[rule] = [
+                told(run(folder, rule, seed, args), known)
+                for seed in range(args.first, args.first + args.seeds)
+            ]
             mean = {
                 key: np.mean([one[key] for one in found[rule]])
                 for key in ("regret", "top", "top_of_quick", "s")

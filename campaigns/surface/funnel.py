@@ -57,7 +57,7 @@ class FunnelEntry(Entry):
 
     promote: Rule = "ucb"
     beta: Annotated[float, Field(ge=0, le=1000, description="of 'ucb': weighs the sd")] = BETA
-    pace: Pace = "together"
+    pace: Pace = "after"
     stages: Annotated[list[Any], Field(min_length=1, max_length=20)]
 
 

@@ -45,6 +45,7 @@ lab: bench
 space: {metal: {material: fcc_metals}}
 objectives: [{minimise: energy, unit: eV}]
 funnel:
+  pace: together
   stages:
     - name: quick
       take: 6
