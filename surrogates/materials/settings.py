@@ -55,7 +55,7 @@ class EnsembleSettings:
     def from_json(cls, data: dict[str, Any]) -> EnsembleSettings:
         """Raises TypeError or KeyError for fields that are missing or unknown."""
         parts = {
-            "network": NetworkSettings(**data["network"]),
+            "network": NetworkSettings(**{"falloff": 0.0, **data["network"]}),  # of a file that does not say
             "training": Training(**data["training"]),
             "volumes": None if data["volumes"] is None else Volumes(**data["volumes"]),
             "transfer": Transfer(**data.get("transfer", {})),  # files written before have none

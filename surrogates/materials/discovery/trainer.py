@@ -17,7 +17,7 @@ from surrogates.materials.discovery.orbits import OrbitCache
 from surrogates.materials.ensemble import MaterialsEnsemble
 from surrogates.materials.errors import ModelFileError
 from surrogates.materials.model_file import code_fingerprint
-from surrogates.materials.networks import NetworkSettings
+from surrogates.materials.networks import DEFAULTS, NetworkSettings
 from surrogates.materials.prediction import Prediction
 from surrogates.materials.settings import EnsembleSettings
 from surrogates.materials.training import Training
@@ -116,13 +116,13 @@ def trainer_of(aim: Mapping[str, Any], directory: Path | None = None) -> GraphTr
     networks learn from copies at other volumes too, and are asked at several. `directory`: with the pools that are
     learned from first."""
     said = aim.get("surrogate", {}).get("materials", {})
-    network, training = NetworkSettings(), Training()
-    network = replace(network, network=said.get("network") or network.network)
+    network, training = DEFAULTS[said.get("network") or NetworkSettings.network], Training()
     for name in ("width", "layers", "normalise", "norm", "falloff"):
         if said.get(name) is not None:
             network = replace(network, **{name: said[name]})
     if said.get("cutoff") is not None:
-        network = replace(network, cutoff=float(said["cutoff"]), neighbours=None)
+        falloff = float(said.get("falloff") or 0.0)  # of all within it: no shell is broken by who is nearest
+        network = replace(network, cutoff=float(said["cutoff"]), neighbours=None, falloff=falloff)
     if said.get("per_atom") is not None:
         training = replace(training, batch=1)  # of hundreds of atoms, each with a label of its own
     epochs = said.get("epochs")

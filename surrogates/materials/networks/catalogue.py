@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 
 from surrogates.materials.networks.base import Network
@@ -16,6 +19,15 @@ NETWORKS: dict[str, type[Network]] = {
     "edge_gated": EdgeGatedNetwork,
     "composition": CompositionNetwork,
 }
+
+
+# Each with as many steps as it has use for: docs/depth.md.
+DEFAULTS: Mapping[str, NetworkSettings] = MappingProxyType(
+    {
+        name: NetworkSettings(name, layers=2 if name == "cgcnn" else NetworkSettings.layers)
+        for name in NETWORKS
+    }
+)
 
 
 def build(

@@ -110,9 +110,9 @@ def test_settings_are_kept_and_older_ones_are_read():
     settings = EnsembleSettings(network=NetworkSettings(normalise="after", norm="batch", layers=7))
     assert EnsembleSettings.from_json(settings.to_json()) == settings
     older = EnsembleSettings().to_json()
-    for name in ("normalise", "norm"):
+    for name in ("normalise", "norm", "falloff"):
         del older["network"][name]
-    assert EnsembleSettings.from_json(older) == EnsembleSettings()
+    assert EnsembleSettings.from_json(older) == EnsembleSettings(network=NetworkSettings(falloff=0.0))
     assert asdict(NetworkSettings())["normalise"] is None
 
 
