@@ -7,10 +7,11 @@ from orchestrator.records import Records
 from orchestrator.report.crystals import Known
 from orchestrator.report.figures.funnel import Bar, agreement_figure, course_figure, funnel_figure
 from orchestrator.report.figures.spec import panel
+from orchestrator.report.findings import every
 from orchestrator.report.funnel_counts import Found, Passage, course, passages, spent_in_all
 from orchestrator.report.sections import Listing, Section
 from orchestrator.report.spending import spending
-from orchestrator.report.wording import duration, label, number, quantity
+from orchestrator.report.wording import duration, label, number, quantity, unit_text
 
 RULES = {
     "ucb": "the best of mean and {beta:g} standard deviations of what is believed of the last stage",
@@ -41,14 +42,12 @@ def funnel_section(records: Records, known: Known) -> Section | None:
     ]  # fmt: skip
     truth = _truth(known, funnel, objective.name)
     if found:
-        best = found[-1].best if truth is None else truth
-        what = (
-            "the best of the last stage so far"
-            if truth is None
-            else "the best of the whole pool, which is known"
+        end = "best that was found in the end" if truth is None else "best of the whole pool, which is known"
+        caption = (
+            "Labels of the last stage over the cost of all labels. Regret is how far the best so far is from the "
+            f"{end}."
         )
-        caption = f"How far the best crystal of the last stage was from {what}, over the cost of all labels."
-        figure = course_figure(found, spent_in_all(records, funnel), best, objective.name, objective.unit)
+        figure = course_figure(found, spent_in_all(records, funnel), truth, objective.name, objective.unit)
         panels.append(panel("funnel-course", figure, caption, "regret against laboratory seconds"))
     if any(each.agreement is not None for each in stages):
         said = "; ".join(
@@ -93,8 +92,9 @@ def _truth(known: Known, funnel: Funnel, name: str) -> float | None:
 def _bars(records: Records, known: Known, funnel: Funnel, stages: list[Passage]) -> list[Bar]:
     first = stages[0]
     name = "networks" if funnel.screen is None else funnel.screen.name
-    inside = f"{first.offered} crystals predicted"
-    bars = [Bar(label(name), first.offered, first.tried, inside, "predicted, not labelled")]
+    predicted = any(e.proposal.material.get("funnel", {}).get("mean") is not None for e in every(records))
+    beside = "predicted, not labelled" if predicted else "nothing predicted: too few labels to learn from"
+    bars = [Bar(label(name), first.offered, first.tried, f"{first.offered} crystals", beside)]
     for each in stages:
         last = each.taken is None
         said = [f"{each.tried} tried", f"{each.labelled} labels"]
@@ -108,7 +108,7 @@ def _bars(records: Records, known: Known, funnel: Funnel, stages: list[Passage])
         if each.agreement is not None:
             cost.append(f"r = {each.agreement[0]:.2f} with the stage before")
         if each.regret is not None and not last:
-            cost.append(f"regret {number(each.regret, 2)} if the choice were its")
+            cost.append(f"regret {number(each.regret, 2)} were the choice left to it")
         inner = (1 if each.labelled else None) if last else each.taken
         bars.append(Bar(label(each.stage.name), each.tried, inner, ", ".join(said), "; ".join(cost)))
     return bars
@@ -120,7 +120,6 @@ def _listing(records: Records, stages: list[Passage], unit: str) -> Listing:
         "Stage",
         "Could take",
         "Tried",
-        "Capacity",
         "Labels",
         "Failed",
         "Not believed",
@@ -128,22 +127,22 @@ def _listing(records: Records, stages: list[Passage], unit: str) -> Listing:
         "Lab time",
         "Each",
     ]
-    heads += ["Correlation", f"Regret if the choice were its{f' ({unit})' if unit else ''}"]
+    heads += ["Correlation", f"Its regret{f' ({unit_text(unit)})' if unit else ''}"]
     if spent is not None:
-        heads.insert(10, "Cost")
+        heads.insert(9, "Cost")
     rows = []
     for each in stages:
         cells = [
-            each.stage.name, str(each.offered), str(each.tried), str(each.stage.take), str(each.labelled),
+            each.stage.name, str(each.offered), f"{each.tried} of {each.stage.take}", str(each.labelled),
             str(each.failed), str(each.disbelieved), "–" if each.taken is None else str(each.taken),
             duration(each.lab_s), duration(each.each_s),
             "–" if each.agreement is None else f"{each.agreement[0]:.2f}", number(each.regret, 3),
         ]  # fmt: skip
         if spent is not None:
-            cells.insert(10, quantity(spent.total, spent.unit) if not each.stage.loop else "–")
+            cells.insert(9, quantity(spent.total, spent.unit) if not each.stage.loop else "–")
         rows.append(tuple(cells))
     caption = (
-        "Regret if the choice were its: of the crystals that the last stage has labelled, how much worse than their "
-        "best is the one that this stage puts first."
+        "Its regret, were the choice left to it: of the crystals that the last stage has labelled, how much worse than "
+        "their best is the one that this stage puts first."
     )
     return Listing(tuple(heads), tuple(rows), caption)

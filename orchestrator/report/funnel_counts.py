@@ -44,9 +44,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Found:
-    """The best value of the last stage after so many lab seconds of labelling in all stages, one after the other."""
+    """A label of the last stage, and the best so far, after so many lab seconds of labelling in all stages, one after
+    the other."""
 
     spent_s: float
+    value: float
     best: float
     experiment: ExperimentRecord
 
@@ -105,8 +107,8 @@ def course(records: Records, funnel: Funnel) -> list[Found]:
         spent += seconds.get(experiment.id, 0.0)
         if loop == last.loop and believed(experiment, last) and last.reading in experiment.values:
             value = experiment.values[last.reading].value
-            if not found or sign * value < sign * found[-1].best:
-                found.append(Found(spent, value, experiment))
+            best = value if not found or sign * value < sign * found[-1].best else found[-1].best
+            found.append(Found(spent, value, best, experiment))
     return found
 
 

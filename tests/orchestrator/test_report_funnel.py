@@ -107,7 +107,8 @@ def test_what_was_found_is_told_over_what_was_spent(crystals: Crystals) -> None:
     records = told()
     assert records.campaign.funnel is not None
     found = course(records, records.campaign.funnel)
-    assert [(one.spent_s, one.best) for one in found] == [(32.0, 2.0), (52.0, 1.5)]
+    told_of = [(one.spent_s, one.value, one.best) for one in found]
+    assert told_of == [(32.0, 2.0, 2.0), (52.0, 1.5, 1.5), (72.0, 4.0, 1.5), (92.0, 6.5, 1.5)]
 
 
 def test_the_section_says_it_in_words_and_pictures(crystals: Crystals) -> None:
@@ -120,7 +121,7 @@ def test_the_section_says_it_in_words_and_pictures(crystals: Crystals) -> None:
     texts = " ".join(note["text"] for note in bars["layout"]["annotations"])
     assert "6 tried, 4 labels, 1 failed, 1 not believed" in texts and "12 s in all, 2 s each" in texts
     assert "r = 0.86 of 4" in section.panels[2].caption
-    assert section.listing.rows[0][:8] == ("quick", "7", "6", "6", "4", "1", "1", "4")
+    assert section.listing.rows[0][:7] == ("quick", "7", "6 of 6", "4", "1", "1", "4")
     assert section.notes[0].startswith("1 of quick were beyond a bound")
     text = page(records, model=None, crystals=crystals)
     assert text.count('id="funnel"') == 1 and "The funnel" in text
@@ -137,7 +138,7 @@ def test_where_the_pool_holds_the_truth_the_regret_is_the_true_one(tmp_path: Pat
         section is not None
         and "The best found is 4.5 eV (150.0 %) from the best of the pool." in section.lead
     )
-    assert json.loads(section.panels[1].json)["data"][1]["y"] == [5.0, 4.5]
+    assert json.loads(section.panels[1].json)["data"][0]["y"] == [-3.0, -3.0]
 
 
 def test_where_there_is_no_funnel_or_nothing_was_tried(crystals: Crystals) -> None:

@@ -71,21 +71,28 @@ def funnel_figure(bars: Sequence[Bar]) -> go.Figure:
     return figure
 
 
-def course_figure(found: Sequence[Found], spent_s: float, best: float, name: str, unit: str) -> go.Figure:
-    """How far the best of the last stage was from `best` over the lab seconds spent on all labels."""
-    y = [abs(one.best - best) for one in found]
+def course_figure(
+    found: Sequence[Found], spent_s: float, truth: float | None, name: str, unit: str
+) -> go.Figure:
+    """Labels of the last stage and the best so far over the lab seconds spent on all labels; across, the best of the
+    pool, or of all found where that is not known: the distance is the regret."""
     figure = go.Figure()
+    level = found[-1].best if truth is None else truth
     figure.add_scatter(
-        x=[*(one.spent_s for one in found), spent_s], y=[*y, y[-1]] if y else [], mode="lines",
-        line={"color": INK, "width": 1.5, "shape": "hv"}, name="regret", hoverinfo="skip", showlegend=False,
+        x=[0, spent_s], y=[level, level], mode="lines", line={"color": ORANGE, "width": 1.5, "dash": "dash"},
+        name="best found" if truth is None else "best of the pool", hoverinfo="skip",
     )  # fmt: skip
     figure.add_scatter(
-        x=[one.spent_s for one in found], y=y, mode="markers", showlegend=False,
+        x=[*(one.spent_s for one in found), spent_s], y=[*(one.best for one in found), found[-1].best],
+        mode="lines", line={"color": INK, "width": 1.5, "shape": "hv"}, name="best so far", hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=[one.spent_s for one in found], y=[one.value for one in found], mode="markers", name="label",
         marker={"color": BLUE, "size": 9, "line": {"color": PAPER, "width": 1}}, hoverinfo="text",
         hovertext=[
             plain(
                 f"{', '.join(map(str, one.experiment.candidate.values()))}: {label(name)} "
-                f"{number(one.best, 4)} {unit}, number {one.experiment.number}"
+                f"{number(one.value, 4)} {unit}, number {one.experiment.number}"
             )
             for one in found
         ],
@@ -94,7 +101,7 @@ def course_figure(found: Sequence[Found], spent_s: float, best: float, name: str
         layout(
             340,
             xaxis=axis("laboratory seconds of all labels", rangemode="tozero"),
-            yaxis=axis(f"regret: {plain(with_unit(name, unit))}", rangemode="tozero"),
+            yaxis=axis(plain(with_unit(name, unit))),
         )
     )
     return figure
