@@ -92,7 +92,8 @@ def _truth(known: Known, funnel: Funnel, name: str) -> float | None:
 def _bars(records: Records, known: Known, funnel: Funnel, stages: list[Passage]) -> list[Bar]:
     first = stages[0]
     name = "networks" if funnel.screen is None else funnel.screen.name
-    predicted = any(e.proposal.material.get("funnel", {}).get("mean") is not None for e in every(records))
+    asked = (e.proposal.material.get("funnel", {}) for e in every(records) if e.loop == first.stage.loop)
+    predicted = any(said.get("mean") is not None for said in asked)
     beside = "predicted, not labelled" if predicted else "nothing predicted: too few labels to learn from"
     bars = [Bar(label(name), first.offered, first.tried, f"{first.offered} crystals", beside)]
     for each in stages:
