@@ -15,13 +15,13 @@ from surrogates.joint.labels import Labels, table
 from surrogates.joint.learner import Learner, by_composition, digest
 from surrogates.joint.representation import Representation, calibrated, principal
 from surrogates.joint.trainer import Networks
-from surrogates.materials.ensemble import MaterialsEnsemble
 from surrogates.materials.errors import ModelFileError
-from surrogates.materials.per_atom import ByElement, OfAtoms, PerAtomEnsemble
+from surrogates.materials.per_atom import OfAtoms, PerAtomEnsemble
 
 FEWEST = 2  # labelled materials, each with a label per atom
 DECIMALS = 6  # of what is recorded
-VERSION = 1  # of what is learned: a kept model of another one is another model
+CALIBRATED_FROM = 4  # labelled materials: of so many one is first held out
+VERSION = 2  # of what is learned: a kept model of another one is another model
 
 _kept: dict[str, PerAtomEnsemble] = {}  # one at most
 
@@ -42,19 +42,21 @@ class AtomLearner(Learner):
     ) -> None:  # fmt: skip
         super().__init__(trainer, directory, seed)
         self.array, self.reading, self.atoms = array, reading, atoms
-        self.said: dict[str, tuple[Array, Array]] = {}
+        self.said: dict[str, tuple[Array, Array, Array | None]] = {}
 
     def representation(
         self, labels: Labels, ids: Sequence[str], structures: Sequence[Structure]
     ) -> Representation:
-        """Of the materials `ids`, and in `said` mean and epistemic sd of each one's atoms. Without enough labels by
+        """Of the materials `ids`, and in `said` what is believed of each one's atoms. Without enough labels by
         composition."""
         made = self._ensemble(dict(zip(ids, structures, strict=True)))
         if made is None:
             return by_composition(tuple(ids), structures)
         of = made.predict(structures)
+        widths = of.half_widths
         self.said = {
-            id: (mean[:, 0], sd[:, 0]) for id, mean, sd in zip(ids, of.mean, of.epistemic, strict=True)
+            id: (of.mean[k][:, 0], of.epistemic[k][:, 0], None if widths is None else widths[k][:, 0])
+            for k, id in enumerate(ids)
         }
         return Representation.of(
             tuple(ids), (self.reading,), *_materials(of),
@@ -62,11 +64,14 @@ class AtomLearner(Learner):
         )  # fmt: skip
 
     def of_atoms(self, id: str) -> dict[str, Any] | None:
-        """What is believed of a material's atoms, for the record: the array, means and sd; None where nothing is."""
+        """What is believed of a material's atoms, for the record: the array, means and epistemic sd, and half-widths of
+        90 % intervals where they are known; None where nothing is believed."""
         if id not in self.said:
             return None
-        mean, sd = (np.round(each, DECIMALS).tolist() for each in self.said[id])
-        return {"array": self.array, "mean": mean, "sd": sd}
+        mean, sd, widths = (
+            None if each is None else np.round(each, DECIMALS).tolist() for each in self.said[id]
+        )
+        return {"array": self.array, "mean": mean, "sd": sd, "half_widths": widths}
 
     def name(self, labels: Labels) -> str:
         return f"{self.trainer.name} of atoms on {len(self.atoms)} labels"
@@ -91,28 +96,25 @@ class AtomLearner(Learner):
         if key not in _kept:
             path = None if self.directory is None else self.directory / f"{key}.atoms"
             _kept.clear()
-            _kept[key] = self._read(path, own, tables) or self._fitted(path, own, tables)
+            _kept[key] = self._read(path) or self._fitted(path, own, tables)
         return _kept[key]
 
-    def _read(
-        self, path: Path | None, own: Sequence[Structure], values: Sequence[Array]
-    ) -> PerAtomEnsemble | None:
+    def _read(self, path: Path | None) -> PerAtomEnsemble | None:
         try:
-            found = None if path is None else MaterialsEnsemble.load(path, graphs=self.trainer.graphs)
+            return None if path is None else PerAtomEnsemble.load(path, graphs=self.trainer.graphs)
         except (FileNotFoundError, ModelFileError):
             return None  # a cache: what is not there, or was cut off, is fitted again
-        return None if found is None else PerAtomEnsemble(found, ByElement.of(own, values))
 
     def _fitted(
         self, path: Path | None, own: Sequence[Structure], values: Sequence[Array]
     ) -> PerAtomEnsemble:
         made = PerAtomEnsemble.fit(
             own, values, (self.array,), settings=self.trainer.settings, seed=self.seed,
-            graphs=self.trainer.graphs,
+            held_out=1 if len(own) >= CALIBRATED_FROM else 0, graphs=self.trainer.graphs,
         )  # fmt: skip
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            made.ensemble.save(path)
+            made.save(path)
         return made
 
 

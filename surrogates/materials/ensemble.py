@@ -209,18 +209,21 @@ class MaterialsEnsemble:
         members = np.stack([one.mean for one in said]).astype(float) * scale + self.scales.location
         variances = np.exp(np.stack([one.log_variance for one in said]).astype(float)) * scale**2
         epistemic, aleatoric = raw_parts(members, variances)
-        atoms = atoms_sd = None
+        atoms = atoms_sd = atoms_aleatoric = None
         if self.atom_targets:
             of_atoms = np.stack([one.atoms for one in said if one.atoms is not None]).astype(float)
             of_atoms = of_atoms * self.scales.atom_scale + self.scales.atom_location
+            logs = np.stack([one.atoms_log_variance for one in said if one.atoms_log_variance is not None])
             ends = np.cumsum(said[0].nodes)[:-1]
             atoms = tuple(np.split(centre_of(of_atoms, self.settings.centre), ends))
-            atoms_sd = tuple(np.split(raw_parts(of_atoms, np.zeros_like(of_atoms))[0], ends))
+            parts = raw_parts(of_atoms, np.exp(logs.astype(float)) * self.scales.atom_scale**2)
+            atoms_sd, atoms_aleatoric = (tuple(np.split(part, ends)) for part in parts)
         return Prediction(
             mean=centre_of(members, self.settings.centre),
             epistemic=epistemic * np.array([c.epistemic for c in self.calibration]),
             aleatoric=aleatoric * np.array([c.aleatoric for c in self.calibration]),
             members=members, targets=self.targets, calibration=self.calibration, atoms=atoms, atoms_sd=atoms_sd,
+            atoms_aleatoric=atoms_aleatoric,
         )  # fmt: skip
 
     def embed(self, structures: Sequence[Structure]) -> Array:

@@ -26,6 +26,7 @@ class Prediction:
     calibration  of each target: how the two parts were scaled, and whether that was measured
     atoms        per structure (n_atoms, t_atom) means of the per-atom targets, None where there are none
     atoms_sd     the same, spread over members, not calibrated
+    atoms_aleatoric  the same, sd of labels about their mean as the networks know the atoms, not calibrated
     """
 
     mean: Array
@@ -36,6 +37,7 @@ class Prediction:
     calibration: tuple[Calibration, ...]
     atoms: tuple[Array, ...] | None = None
     atoms_sd: tuple[Array, ...] | None = None
+    atoms_aleatoric: tuple[Array, ...] | None = None
 
     @property
     def sd(self) -> Array:

@@ -64,7 +64,11 @@ def test_the_material_whose_atoms_are_known_least_is_labelled_next(tmp_path: Pat
     doubts = {}
     for one in proposals:
         said, of = one["material"]["atoms"], one["material"]["properties"]["mean_near"]
-        assert said["array"] == "near" and len(said["mean"]) == len(said["sd"]) == 64
+        assert (
+            said["array"] == "near"
+            and said["half_widths"] is None
+            and len(said["mean"]) == len(said["sd"]) == 64
+        )
         assert of["mean"] == pytest.approx(np.mean(said["mean"]), abs=1e-4)
         assert of["epistemic"] == pytest.approx(np.sqrt(np.mean(np.square(said["sd"]))), rel=1e-3)
         assert one["acquisition"] == "variance" and one["fallback"] is None
@@ -75,9 +79,12 @@ def test_the_material_whose_atoms_are_known_least_is_labelled_next(tmp_path: Pat
 
 
 def test_the_answer_is_the_same_whatever_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = request(tmp_path, IDS[:2])
+    asked = request(tmp_path, IDS[:4])
     atoms._kept.clear()
     first = handle(asked)
+    said = first["proposals"][0]["material"]["atoms"]
+    assert len(said["half_widths"]) == 64
+    assert all(width > sd for width, sd in zip(said["half_widths"], said["sd"], strict=True))
     atoms._kept.clear()
     with monkeypatch.context() as patch:
         patch.setattr(PerAtomEnsemble, "fit", None)  # from the folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from campaigns.structure import Structure
 from surrogates.materials.atom_descriptors import RadialParameters, RidgePerAtom
 from surrogates.materials.crystals import neighbours
+from surrogates.materials.errors import ModelFileError
 from surrogates.materials.networks import NetworkSettings
 from surrogates.materials.per_atom import ByElement, PerAtomEnsemble
 from surrogates.materials.settings import EnsembleSettings
@@ -19,7 +21,7 @@ SIGMA = 2.2183
 SETTINGS = EnsembleSettings(
     members=2,
     network=NetworkSettings("cgcnn", width=16, layers=1, cutoff=1.6 * SIGMA, neighbours=None, filters=16),
-    training=Training(epochs=8, batch=1, rate=2e-2, average=0.8),
+    training=Training(epochs=8, batch=1, rate=2e-2, average=0.8, warm_epochs=3),
 )
 
 
@@ -96,10 +98,12 @@ def test_the_ridge_finds_what_is_linear_in_the_parameters_and_nothing_in_noise()
         RidgePerAtom(parameters()).fit(structures[:1], values[:1])
 
 
-def test_networks_learn_atoms_of_configurations_they_have_not_seen() -> None:
+def test_networks_learn_atoms_of_configurations_they_have_not_seen(tmp_path: Path) -> None:
     structures = [glass(k) for k in range(8)]
     tables = [crowding(s) for s in structures]
-    fitted = PerAtomEnsemble.fit(structures[:6], tables[:6], ["near", "far"], settings=SETTINGS, seed=1)
+    fitted = PerAtomEnsemble.fit(
+        structures[:6], tables[:6], ["near", "far"], settings=SETTINGS, seed=1, held_out=1
+    )
     said = fitted.predict(structures[6:])
     assert [rows.shape for rows in said.mean] == [(64, 2), (64, 2)] and fitted.targets == ("near", "far")
     for structure, got, sd, true in zip(structures[6:], said.mean, said.epistemic, tables[6:], strict=True):
@@ -108,6 +112,20 @@ def test_networks_learn_atoms_of_configurations_they_have_not_seen() -> None:
             assert np.corrcoef(got[nickel, k], true[nickel, k])[0, 1] > 0.85
         assert got[~nickel, 0].min() > 50 > got[nickel, 0].max()
         assert (sd > 0).all()
+    assert said.half_widths is not None
+    errors = np.concatenate([abs(a - b) for a, b in zip(said.mean, tables[6:], strict=True)])
+    widths = np.concatenate(said.half_widths)
+    # 90 % of atoms like those held out, and more: the networks have learned from those since.
+    assert (errors <= widths).mean() > 0.8
+    assert (errors <= widths / 4).mean() < 0.8
+    fitted.save(tmp_path / "kept")
+    again = PerAtomEnsemble.load(tmp_path / "kept").predict(structures[6:])
+    assert all(np.array_equal(a, b) for a, b in zip(again.mean, said.mean, strict=True))
+    assert again.half_widths is not None and np.array_equal(again.half_widths[1], said.half_widths[1])
+    other = tmp_path / "kept.json"
+    other.write_text(other.read_text().replace(fitted.ensemble.fingerprint, "0" * 64))
+    with pytest.raises(ModelFileError, match="got that of another ensemble"):
+        PerAtomEnsemble.load(tmp_path / "kept")
 
 
 def test_each_element_has_its_own_scale_and_missing_labels_are_left_out() -> None:
