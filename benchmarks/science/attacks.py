@@ -222,8 +222,9 @@ def proposed(
         doubt = variances(said, cells).tolist()
         found = [Attacked(s, 0, e, v, v) for s, e, v in zip(cells_of, above, doubt, strict=True)]
         found = sorted(found, key=lambda a: -a.value)
-        found = [a for a in found if a.energy < 6 * args.kT and sound(a.structure)][:100]
-    chosen = [a.structure for a in worth_a_label(found, ensemble, frames, args.kT, BATCH)]
+        found = [a for a in found if a.energy < 6 * args.thermal and sound(a.structure)][:100]
+    kT = args.kT if method == "adversarial" else args.thermal
+    chosen = [a.structure for a in worth_a_label(found, ensemble, frames, kT, BATCH)]
     while len(chosen) < BATCH:
         amplitude = rng.uniform(0.05, 0.3)
         rattled = structure(one, one.positions + rng.normal(0.0, amplitude, one.positions.shape))
@@ -271,8 +272,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    # As much as an atom of a harmonic crystal has at this temperature: the attack looks where the dynamics goes.
-    args.kT = 1.5 * units.kB * args.temperature
+    # Of the order of what the energy per atom of so small a harmonic crystal fluctuates by, kT (3 / 2n)^(1/2).
+    args.kT = 0.375 * units.kB * args.temperature
+    args.thermal = 1.5 * units.kB * args.temperature  # what the energy per atom is, on average
     real = truth(args.temperature, 12345)
     pushed = np.mean([np.abs(frame.forces).mean() for frame in real.frames])
     print(f"truth: {len(real.frames)} frames, shortest {real.shortest:.2f} A, energies to "

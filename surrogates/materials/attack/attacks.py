@@ -16,6 +16,7 @@ from surrogates.materials.attack.cells import SKIN, Cells, displacement
 from surrogates.materials.attack.objective import likelihood, log_partition
 from surrogates.materials.attack.potential import Frame, PotentialEnsemble, Said
 from surrogates.materials.attack.selection import apart
+from surrogates.materials.attack.unlikeness import spread_out, unlikeness
 from surrogates.materials.crystals import check, structure_of
 from surrogates.materials.errors import StructureRejected
 
@@ -139,8 +140,9 @@ def worth_a_label(
     *,
     percentile: float = PERCENTILE,
 ) -> list[Attacked]:
-    """At most `most`, by p sigma_F^2: no two closer than CLOSEST to each other or to a frame, none surer than the
-    80th percentile of the frames, none with an energy that is not plausible."""
+    """At most `most`, by p sigma_F^2 and by how unlike each is to those before it (`spread_out`): no two closer than
+    CLOSEST to each other or to a frame, none surer than the 80th percentile of the frames, none with an energy that is
+    not plausible."""
     cells = ensemble.cells([frame.structure for frame in frames])
     trained = variances(ensemble(cells), cells).numpy()
     limit = np.percentile(trained, percentile)
@@ -150,8 +152,11 @@ def worth_a_label(
     among = _distances([a.structure for a in left], [a.structure for a in left])
     known = _distances([a.structure for a in left], [f.structure for f in frames])
     kept = apart(among, known, CLOSEST, CLOSEST, np.array([a.value for a in left]))
-    chosen = sorted((left[k] for k in kept), key=lambda a: -a.value)
-    return chosen[:most]
+    if not kept:
+        return []
+    some = [left[k] for k in kept]
+    distances = unlikeness(ensemble, [a.structure for a in some])
+    return [some[k] for k in spread_out(np.array([a.value for a in some]), distances, most)]
 
 
 def _distances(a: Sequence[Structure], b: Sequence[Structure]) -> Array:

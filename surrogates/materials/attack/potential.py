@@ -109,6 +109,12 @@ class PotentialEnsemble:
         """With the neighbours that the potential sees, and a skin."""
         return Cells.of(structures, self.settings.cutoff + SKIN)
 
+    def seen(self, cells: Cells) -> Array:
+        """(n, length) what each atom sees, in units of its spread in the lessons."""
+        found = self.densities(cells, cells.positions[None], self._still(cells, 1))[0]
+        out: Array = ((found - self.centre) / self.spread).numpy()
+        return out
+
     def _energies(self, cells: Cells, seen: Tensor) -> Tensor:
         atoms = self.net((seen - self.centre) / self.spread)[..., 0]
         total = atoms.new_zeros(atoms.shape[0], len(cells)).index_add(1, cells.cell, atoms)

@@ -31,6 +31,7 @@ from surrogates.materials.attack.surfaces import (
     double_well_1d,
     double_well_2d,
 )
+from surrogates.materials.attack.unlikeness import spread_out, unlikeness
 from surrogates.materials.crystals import structure_of
 
 SMALL = PotentialSettings(members=3, width=12, radial=5, cutoff=4.2, steps=80)
@@ -264,3 +265,29 @@ def test_neighbours_are_right_outside_the_cell() -> None:
     assert lengths_of[1] == pytest.approx(lengths_of[0])
     atoms = Atoms("CuAu", positions=inside, cell=lattice, pbc=True)
     assert lengths_of[0] == pytest.approx(sorted(neighbor_list("d", atoms, 4.5)))
+
+
+def test_arrangements_that_symmetry_takes_into_each_other_are_not_unlike(ensemble: PotentialEnsemble) -> None:
+    one, other = (cell(np.random.default_rng(seed), 0.15) for seed in (11, 12))
+    lattice, frac = np.array(one.lattice), np.array(one.frac)
+    swapped = structure_of(lattice, one.species, frac[[1, 2, 0, 3]])  # copper atoms, under other numbers
+    mirrored = structure_of(lattice, one.species, -frac)
+    distances = unlikeness(
+        ensemble, [one, swapped, mirrored, other, cell(np.random.default_rng(1), 0.1, "CuAu")]
+    )
+    assert distances[:3, :3] == pytest.approx(np.zeros((3, 3)), abs=1e-5)
+    assert displacement(np.array(swapped.frac) @ lattice, frac @ lattice, lattice) > CLOSEST
+    assert distances[0, 3] > 0.3 and np.isinf(distances[0, 4])
+    assert distances == pytest.approx(distances.T)
+
+
+def test_a_batch_is_spread_over_maxima() -> None:
+    """Three ends of attacks at one maximum and one at a lower one: the second label is the other maximum's."""
+    points = np.array([0.0, 0.01, 0.02, 1.0])
+    values, distances = np.array([5.0, 6.0, 5.5, 2.0]), np.abs(points[:, None] - points)
+    assert spread_out(values, distances, 2) == [1, 3]
+    assert sorted(spread_out(values, distances, 9)) == [0, 1, 2, 3]
+    assert (
+        spread_out(values[:1], distances[:1, :1], 2) == [0]
+        and spread_out(values[:0], distances[:0, :0], 2) == []
+    )
