@@ -166,7 +166,8 @@ def _seen(known: Known, funnel: Funnel) -> _Seen:
     screened = funnel.screens in whole.targets
     if screened:
         t = whole.targets.index(funnel.screens)
-        base = Belief(sign * whole.mean[:, t], np.hypot(whole.epistemic[:, t], whole.aleatoric[:, t]))
+        # A calculation has no noise: what labels would teach is what the members do not agree on.
+        base = Belief(sign * whole.mean[:, t], whole.epistemic[:, t])
     else:  # the first stage's labels alone: all others are like them
         some = first[np.isfinite(first)]
         centre, spread = (float(some.mean()), float(some.std())) if len(some) else (0.0, 1.0)
@@ -238,6 +239,12 @@ def _proposal(
     own = seen.stages[at]
     knows = at > 0 or seen.screened
     mean, sd = (sign * float(own.mean[k]), float(own.sd[k])) if knows else (None, None)
+    if sd is not None and not at and seen.screened:  # a prediction has all that may be wrong with it
+        sd = float(
+            np.hypot(
+                sd, known.representation.aleatoric[k, known.representation.targets.index(funnel.screens)]
+            )
+        )
     made = Proposal(
         candidate={known.parameter.name: known.ids[k]},
         mode=method.mode,
