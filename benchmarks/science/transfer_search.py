@@ -3,7 +3,7 @@ from nothing, and at random.
 
     python benchmarks/science/transfer_search.py [--pool FILE --target NAME] [--pretrain FILE --pretrain-targets A,B]
         [--seeds 3] [--labels 120] [--first 40] [--batch 20] [--members 3] [--width 48] [--epochs 60] [--body-epochs 30]
-        [--acquisition log_ei] [--keep FOLDER] [--out JSON] [--draw PNG]
+        [--acquisition ucb] [--beta 0] [--keep FOLDER] [--out JSON] [--draw PNG]
 
 Files are whatever `--materials` reads. By default the last phonon peak of 1,265 crystals is sought at its highest, and
 the body has learned the moduli of 3,953 binaries: the campaign `phonons`. All labels are hidden, and what is asked for
@@ -80,7 +80,7 @@ def request(world: World, body: PoolFile, folder: Path, labelled: list[int], str
              "values": {"sought": {"value": float(world.truth[k]), "sigma": None}}}
             for k in labelled
         ],
-        "method": {"mode": "optimise", "name": args.acquisition}, "index": len(labelled),
+        "method": {"mode": "optimise", "name": args.acquisition, "beta": args.beta}, "index": len(labelled),
         "materials": {"pool": str(world.file.path), "directory": str(folder), "structures": {}},
     }  # fmt: skip
 
@@ -159,7 +159,8 @@ def main() -> None:
         ("body-epochs", 30),
     ):  # fmt: skip
         cli.add_argument(f"--{name}", type=int, default=default)
-    cli.add_argument("--acquisition", default="log_ei")
+    cli.add_argument("--acquisition", default="ucb")
+    cli.add_argument("--beta", type=float, default=0.0, help="of ucb; 0 asks for the largest mean")
     for name in ("keep", "out", "draw"):
         cli.add_argument(f"--{name}", type=Path)
     args = cli.parse_args()
