@@ -234,7 +234,38 @@ def measure(args: argparse.Namespace, folder: str) -> dict[str, Any]:
                 print(f"{label_:<40}" + "".join(f"{x:>8.2f}" for x in entry[kind]), flush=True)
             if ranks:
                 print(f"{'  spread against error':<40}" + "".join(f"{x:>8.2f}" for x in entry["spread"][0]))
+    if "network" in args.models and max(args.sizes) > 4:
+        out["coverage"] = found = coverage(args, learned, melts, [np.array(row["species"]) for row in rows])
+        name = f"within 90 %, {found['size']} learned from, {A}"
+        print(f"{name:<40}" + "".join(f"{x:>8.2f}" for x in found["within"]))
+        print(f"{'  half-width over their spread':<40}" + "".join(f"{x:>8.2f}" for x in found["widths"]))
     return out
+
+
+def coverage(
+    args: argparse.Namespace, learned: Learned, melts: np.ndarray, species: list[np.ndarray]
+) -> dict[str, Any]:
+    """Of the network's 90 % intervals on melts not learned from, where the last configuration that is learned from is
+    first held out: the share of particles A within, and the mean half-width over that of what they are within."""
+    size = sorted(args.sizes)[len(args.sizes) // 2]
+    within, sizes = [], []
+    for melt in range(args.melts):
+        train, test = split(melts, melt, size)
+        targets = [f"at {k}" for k in range(learned.atoms[0].shape[1])]
+        said = PerAtomEnsemble.fit(
+            [learned.structures[i] for i in train], [learned.atoms[i] for i in train], targets,
+            settings=settings(args), seed=melt, held_out=1, workers=args.workers,
+        ).predict([learned.structures[i] for i in test])  # fmt: skip
+        assert said.half_widths is not None
+        for place, mean, width in zip(test, said.mean, said.half_widths, strict=True):
+            of = species[place] == A
+            within.append((abs(mean - learned.atoms[place]) <= width)[of].mean(axis=0))
+            sizes.append(width[of].mean(axis=0) / learned.atoms[place][of].std(axis=0))
+    return {
+        "size": size,
+        "within": np.mean(within, axis=0).tolist(),
+        "widths": np.mean(sizes, axis=0).tolist(),
+    }
 
 
 def one_of(said: list[np.ndarray]) -> list[list[float]]:
