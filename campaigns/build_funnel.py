@@ -81,6 +81,11 @@ def build_funnel(
         stages=tuple(stage.value for stage in stages),
     )
     *others, last = stages
+    loops_beside = data["loops"] if isinstance(data.get("loops"), dict) else {}
+    for stage in others:
+        if stage.entry.name in loops_beside:
+            wanted = "a name that no loop has"
+            found.add(Problem("E211", ("name",), wanted=wanted, got=shown(stage.entry.name)), stage.path)
     _tell_places(found, data, others, last)
     materials = [p.name for p in parts.parameters.values() if isinstance(p, Material)]
     unit = objectives[0].unit if 0 in objectives else ""
