@@ -87,8 +87,8 @@ def first_promoted(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"proposals": made, "diagnostics": None}
 
 
-def staged(tmp_path: Path, *overrides: str) -> Rig:
-    bound = bind_campaign(loads(TEXT, overrides=list(overrides)), laboratory(bench=BENCH))
+def staged(tmp_path: Path, *overrides: str, text: str = TEXT) -> Rig:
+    bound = bind_campaign(loads(text, overrides=list(overrides)), laboratory(bench=BENCH))
     rig = Rig(tmp_path / "log.db", bound)
     crystals = Crystals(tmp_path)
     crystals.keep([POOL])
@@ -142,6 +142,27 @@ async def test_after_it_a_stage_waits_for_all_of_the_one_before(tmp_path: Path) 
     state = fold(rig.store.events())
     numbers = {loop: [e.number for e in state.of(loop).experiments.values()] for loop in ("", "quick")}
     assert len(numbers[""]) == 3 and min(numbers[""]) > max(numbers["quick"])
+
+
+async def test_a_stage_between_takes_and_passes_on(tmp_path: Path) -> None:
+    """Two labels of the middle stage at most go up of the four that it may take, and it ends with its own capacity."""
+    middle = TEXT.replace(
+        "    - name: exact\n",
+        "    - name: better\n      take: 4\n      batch: 2\n      reading: better\n      recipe: [{id: better, do: "
+        "labeler.calculate, with: {structure: $metal}, gives: {better: value}}]\n    - name: exact\n",
+    )
+    rig = staged(tmp_path, "funnel.pace=after", "funnel.stages.2.take=2", text=middle)
+    await rig.run()
+    state = fold(rig.store.events())
+    passed = [metal for metal in metals(state, "quick") if metal not in ("Ag", "Al")]
+    better = metals(state, "better")
+    assert len(better) == min(4, len(passed)) and set(better) <= set(passed)
+    assert len(metals(state, "")) == 2 and set(metals(state, "")) <= set(better)
+    assert "quick" in state.loops_ended and "better" in state.loops_ended
+    first = {
+        loop: min(e.number for e in state.of(loop).experiments.values()) for loop in ("quick", "better", "")
+    }
+    assert first["quick"] < first["better"] < first[""]
 
 
 async def test_without_the_brain_only_what_was_passed_on_is_drawn(tmp_path: Path) -> None:
