@@ -70,7 +70,7 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/unsure.py
 	$(BIN)/python benchmarks/science/transfer.py
 	$(BIN)/python benchmarks/science/transfer_search.py
-	$(BIN)/python benchmarks/science/attacks.py --seeds 6
+	$(BIN)/python benchmarks/science/attacks.py --seeds 6 --first 200
 	$(BIN)/python benchmarks/science/glass_pool.py --checks
 	$(BIN)/python benchmarks/science/glass.py
 	$(BIN)/python benchmarks/science/depth.py
