@@ -2,7 +2,7 @@
 from nothing, and at random.
 
     python benchmarks/science/transfer_search.py [--pool FILE --target NAME] [--pretrain FILE --pretrain-targets A,B]
-        [--seeds 3] [--labels 120] [--first 40] [--batch 20] [--members 3] [--width 48] [--epochs 60] [--body-epochs 30]
+        [--seeds 5] [--labels 120] [--first 40] [--batch 20] [--members 3] [--width 48] [--epochs 60] [--body-epochs 30]
         [--acquisition ucb] [--beta 0] [--keep FOLDER] [--out JSON] [--draw PNG]
 
 Files are whatever `--materials` reads. By default the last phonon peak of 1,265 crystals is sought at its highest, and
@@ -155,7 +155,7 @@ def main() -> None:
     cli.add_argument("--pretrain", type=Path, default=MODULI)
     cli.add_argument("--pretrain-targets", default="k_vrh,g_vrh")
     for name, default in (
-        ("seeds", 3), ("labels", 120), ("first", 40), ("batch", 20), ("members", 3), ("width", 48), ("epochs", 60),
+        ("seeds", 5), ("labels", 120), ("first", 40), ("batch", 20), ("members", 3), ("width", 48), ("epochs", 60),
         ("body-epochs", 30),
     ):  # fmt: skip
         cli.add_argument(f"--{name}", type=int, default=default)
