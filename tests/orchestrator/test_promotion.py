@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,10 +15,11 @@ from campaigns.objective import Objective
 from campaigns.pool import shipped_pool
 from campaigns.space import Material, Space
 from drivers.protocol import Action, ActionSpec, Outcome, ParameterSpec, Reading, Repeat, ResultSpec
-from orchestrator.advice import Adviser
+from orchestrator.advice import Adviser, question
 from orchestrator.binding import bind_campaign
 from orchestrator.brain.client import BrainFailed
 from orchestrator.crystals import Crystals
+from orchestrator.decision import Ask
 from orchestrator.engine import Engine
 from orchestrator.hands import Fate
 from orchestrator.lab import LabState, fold
@@ -203,6 +205,15 @@ async def test_what_may_be_taken_is_told_before_it_is_asked_for(tmp_path: Path) 
     await rig.run()
     late = promotion(fold(rig.store.events()), campaign, "")
     assert late is not None and not set(late.ids) & {e for e in map(str, metals(rig.state, ""))}
+
+
+async def test_a_question_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    rig = staged(tmp_path, "funnel.stages.1.take=2")
+    await rig.run()
+    events, campaign = list(rig.store.events()), loads(TEXT, overrides=["funnel.stages.1.take=2"])
+    ask = Ask(0, 1, "", len(events), 5, False)
+    asked = question(ask, rig.state, campaign)
+    assert asked["promoted"] and json.dumps(asked) == json.dumps(question(ask, fold(events), campaign))
 
 
 def test_a_recipe_of_a_stage_is_bound_where_it_is_written() -> None:
