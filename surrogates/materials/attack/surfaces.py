@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from surrogates.materials.attack.objective import force_variance, likelihood, log_partition
 from surrogates.materials.attack.selection import apart
@@ -49,11 +50,18 @@ class Labelled(NamedTuple):
 
 
 class SurfaceEnsemble:
-    """Perceptrons of four hidden softplus layers, energies and forces of the points as their lessons, 1:10."""
+    """Perceptrons of four hidden softplus layers, energies and forces of the points as their lessons, 1:10.
 
-    def __init__(self, dimensions: int, *, members: int = 5, width: int = 1024, seed: int = 0) -> None:
+    `published`: as in the source's code, three hidden layers of softplus less log 2, Glorot's first weights.
+    """
+
+    def __init__(
+        self, dimensions: int, *, members: int = 5, width: int = 1024, seed: int = 0, published: bool = False
+    ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.net = StackedMLP(members, (dimensions, width, width, width, width, 1), generator)
+        hidden = [width] * (3 if published else 4)
+        activation = _shifted if published else nn.functional.softplus
+        self.net = StackedMLP(members, (dimensions, *hidden, 1), generator, activation, glorot=published)
 
     def __call__(self, points: Tensor, *, graph: bool = False) -> tuple[Tensor, Tensor]:
         """Energies (M, n) and forces (M, n, d) at (n, d); `graph`: differentiable once more."""
@@ -78,6 +86,25 @@ class SurfaceEnsemble:
             (miss * weights).sum().backward()
             optimiser.step()
             schedule.step()
+
+    def fit_in_batches(
+        self, data: Labelled, *, epochs: int, batch: int = 35, rate: float = 1e-3, seed: int = 0
+    ) -> None:
+        """As in the source's code: points that weigh more are there more often, so many at once in random order."""
+        rows = torch.repeat_interleave(torch.arange(len(data.points)), data.weights.round().long())
+        generator = torch.Generator().manual_seed(seed)
+        optimiser = torch.optim.Adam(self.net.parameters(), lr=rate)
+        steps = epochs * math.ceil(len(rows) / batch)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        for _ in range(epochs):
+            for part in torch.split(rows[torch.randperm(len(rows), generator=generator)], batch):
+                energies, forces = self(data.points[part], graph=True)
+                miss = (energies - data.energies[part]) ** 2
+                miss = miss + 10.0 * ((forces - data.forces[part]) ** 2).mean(dim=-1)
+                optimiser.zero_grad()
+                miss.mean(dim=1).sum().backward()
+                optimiser.step()
+                schedule.step()
 
     def attack(
         self,
@@ -105,6 +132,10 @@ class SurfaceEnsemble:
         return (points + delta).detach()
 
 
+def _shifted(x: Tensor) -> Tensor:
+    return nn.functional.softplus(x) - math.log(2.0)
+
+
 class Generation(NamedTuple):
     """After a training: mean variance of the forces on the grid, points attacked to and kept (k, d), and the model."""
 
@@ -130,17 +161,24 @@ def attack_surface(
     start: float = 0.01,
     weight: float = 4.0,
     seed: int = 0,
+    published: bool = False,
 ) -> tuple[list[Generation], Labelled]:
     """Train, attack, label, `generations` times. What is attacked to is labelled where the variance is at least that
     of the 80th percentile of the training points and no training point lies nearer than `closest`, one of each cluster
-    of width `cluster`; at most `most` a generation, drawn at random, which count `weight` times."""
+    of width `cluster`; at most `most` a generation, drawn at random, which count `weight` times. `published`: networks
+    and training as in the source's code, `fit_steps` epochs, and as many attacks from a point as it counts."""
     data, out = Labelled.of(surface, points), []
     for turn in range(generations):
-        ensemble = SurfaceEnsemble(points.shape[1], width=width, seed=seed + 1000 * turn)
-        ensemble.fit(data, steps=fit_steps)
+        ensemble = SurfaceEnsemble(points.shape[1], width=width, seed=seed + 1000 * turn, published=published)
+        starts = data.points
+        if published:
+            ensemble.fit_in_batches(data, epochs=fit_steps, seed=seed + 1000 * turn)
+            starts = torch.repeat_interleave(starts, data.weights.round().long(), dim=0)
+        else:
+            ensemble.fit(data, steps=fit_steps)
         trained = force_variance(ensemble(data.points)[1])
         reached = ensemble.attack(
-            data.points, data.energies, kT=kT, rate=attack_rate, steps=attack_steps, start=start, seed=seed + turn
+            starts, data.energies, kT=kT, rate=attack_rate, steps=attack_steps, start=start, seed=seed + turn
         )  # fmt: skip
         doubt = force_variance(ensemble(reached)[1])
         unsure = reached[doubt >= torch.quantile(trained, 0.8)]

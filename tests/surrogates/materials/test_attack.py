@@ -291,3 +291,27 @@ def test_a_batch_is_spread_over_maxima() -> None:
         spread_out(values[:1], distances[:1, :1], 2) == [0]
         and spread_out(values[:0], distances[:0, :0], 2) == []
     )
+
+
+def test_networks_as_published_begin_and_learn_as_those_of_the_source() -> None:
+    points = torch.linspace(-1.2, -0.8, 12, dtype=torch.float64)[:, None]
+    data = Labelled.of(double_well_1d, points) + Labelled.of(double_well_1d, points[:1] + 0.7, 4.0)
+    ensemble = SurfaceEnsemble(1, width=24, seed=1, published=True)
+    sizes = [tuple(w.shape[1:]) for w in ensemble.net.weights]
+    assert sizes == [(1, 24), (24, 24), (24, 24), (24, 1)]
+    for weight, bias in zip(ensemble.net.weights, ensemble.net.biases, strict=True):
+        bound = (6.0 / sum(weight.shape[1:])) ** 0.5
+        assert 0.8 * bound < float(weight.detach().abs().max()) <= bound and not bias.detach().any()
+
+    def miss() -> float:
+        energies, forces = ensemble(data.points)
+        return float((energies - data.energies).abs().mean() + (forces - data.forces).abs().mean())
+
+    before = miss()
+    ensemble.fit_in_batches(data, epochs=40, batch=8, rate=1e-2)
+    assert miss() < 0.5 * before
+    done, after = attack_surface(
+        double_well_1d, points, points, generations=2, attack_rate=1e-2, attack_steps=20, fit_steps=10, width=8,
+        closest=0.05, published=True,
+    )  # fmt: skip
+    assert len(done) == 2 and len(after.points) == 12 + sum(len(g.found) for g in done)
