@@ -66,7 +66,7 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/synthesizability.py --classifier cgcnn --bags 8
 	$(BIN)/python benchmarks/science/debye.py --code emt
 	$(BIN)/python benchmarks/science/funnel.py
-	$(BIN)/python benchmarks/science/funnel_campaign.py
+	$(BIN)/python benchmarks/science/funnel_campaign.py --first 10
 	$(BIN)/python benchmarks/science/unsure.py
 	$(BIN)/python benchmarks/science/transfer.py
 	$(BIN)/python benchmarks/science/transfer_search.py
