@@ -74,6 +74,7 @@ bench-science: setup  ## the figures of the science pages, at the sizes that the
 	$(BIN)/python benchmarks/science/glass_pool.py --checks
 	$(BIN)/python benchmarks/science/glass.py
 	$(BIN)/python benchmarks/science/depth.py
+	$(BIN)/python benchmarks/science/depth_full.py
 
 promises: setup  ## the promises at full size: kills, sabotaged builds, constrained spaces; prints a table
 	$(BIN)/python benchmarks/promises.py

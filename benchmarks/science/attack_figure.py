@@ -1,6 +1,6 @@
 """The picture of docs/adversarial.md, and the figures of the analytic surfaces.
 
-python benchmarks/science/attack_figure.py [--rows FILE.json ...] [--out docs/figures/adversarial.png]
+python benchmarks/science/attack_figure.py [--rows FILE.json ...] [--width 256] [--out docs/figures/adversarial.png]
 
 `--rows`: what `attacks.py --json` wrote.
 """
@@ -25,7 +25,7 @@ from surrogates.materials.attack.surfaces import attack_surface, double_well_1d,
 COLOURS = {"random": "#98a2ad", "dynamics": "#0072b2", "adversarial": "#d55e00"}
 
 
-def one_dimension(axes: list[plt.Axes], generations: int, seeds: int) -> None:
+def one_dimension(axes: list[plt.Axes], generations: int, seeds: int, width: int) -> None:
     """The picture is of the seed that came farthest."""
     x = torch.linspace(-1.65, 1.65, 500, dtype=torch.float64)[:, None]
     grid = torch.linspace(-1.65, 1.65, 120, dtype=torch.float64)[:, None]
@@ -34,7 +34,7 @@ def one_dimension(axes: list[plt.Axes], generations: int, seeds: int) -> None:
     for seed in range(seeds):
         done, data = attack_surface(
             double_well_1d, start, grid, generations=generations, attack_rate=1e-3, attack_steps=400, fit_steps=250,
-            width=64, closest=0.05, seed=seed, published=True,
+            width=width, closest=0.05, seed=seed, published=True,
         )  # fmt: skip
         runs.append((done, data))
         print(f"one dimension, seed {seed}: variance on the grid", [round(g.grid_variance, 3) for g in done],
@@ -95,11 +95,12 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, nargs="*", default=[])
     parser.add_argument("--generations", type=int, nargs=2, default=(5, 7))
     parser.add_argument("--seeds", type=int, default=5, help="of the surface in one dimension")
+    parser.add_argument("--width", type=int, default=64, help="of the networks in one dimension")
     parser.add_argument("--out", type=Path, default=Path("docs/figures/adversarial.png"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     fig, axes = plt.subplots(1, 3 if args.rows else 2, figsize=(10 if args.rows else 7, 3.2))
-    one_dimension(list(axes[:2]), args.generations[0], args.seeds)
+    one_dimension(list(axes[:2]), args.generations[0], args.seeds, args.width)
     if args.rows:
         errors(axes[2], args.rows)
     fig.tight_layout()
