@@ -25,10 +25,10 @@ def test_a_broken_build_does_not_pass(tmp_path: Path, sabotage: str) -> None:
     for seed in range(6):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        verdict = Ordeal(folder, seed=seed, sabotage=sabotage).run(kills=15)
+        verdict = Ordeal(folder, seed=seed, sabotage=sabotage).run(kills=10)
         if not verdict.clean:
             return
-    pytest.fail(f"{sabotage} survived 90 kills: the ordeal does not see what it should")
+    pytest.fail(f"{sabotage} survived 60 kills: the ordeal does not see what it should")
 
 
 @pytest.mark.slow
