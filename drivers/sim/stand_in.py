@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from drivers import registry
+from drivers.arguments import n_atoms
 from drivers.configured import ConfiguredDriver
 from drivers.driver import Action, Driver, Given
 from drivers.errors import DriverNotFound, DriverNotLoaded, SettingsError
@@ -23,7 +24,7 @@ WIDTH = 1.0  # of readings whose bounds are open
 
 class StandIn(SimulatedDevice, ConfiguredDriver):
     """Acts like the device that `driver` with `settings` describes: as long, with readings drawn evenly between their
-    bounds by the action's id."""
+    bounds by the action's id, and arrays of as many rows as the crystal has atoms."""
 
     class Settings(SimulatedDevice.Settings):
         """`driver`: its installed name; `of`: its settings, as a lab file would give them."""
@@ -43,7 +44,17 @@ class StandIn(SimulatedDevice, ConfiguredDriver):
         spec = self.spec.actions[action.verb]
         await self.work(action, spec.lasts_s(arguments), lambda elapsed_s: {"what": action.verb})
         drawn = {name: (self._drawn(action, name, one), None) for name, one in spec.results.items()}
-        return Given(self.readings(action, drawn), {})
+        arrays = {
+            name: self._each(action, name, one.components, n_atoms(spec, arguments))
+            for name, one in spec.arrays.items()
+        }
+        return Given(self.readings(action, drawn), arrays)
+
+    def _each(self, action: Action, name: str, components: int, atoms: int) -> list[Any]:
+        """For each atom a number, or as many as there are components."""
+        chance = self._chance(action, f"array {name}")
+        rows = [[chance.uniform(-WIDTH / 2, WIDTH / 2) for _ in range(components)] for _ in range(atoms)]
+        return rows if components > 1 else [row[0] for row in rows]
 
     def _drawn(self, action: Action, name: str, result: ResultSpec) -> float:
         low = result.at_least if result.at_least is not None else (result.at_most or 0.0) - WIDTH

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from drivers.clock import VirtualClock
+from drivers.driver import LabContext
 from drivers.sim.stand_in import StandIn
 from orchestrator.prepare import prepare
 from orchestrator.rehearsal.laboratory import HOST, rehearsal_of, replaced
 from orchestrator.rehearsal.play import play
 from orchestrator.rehearsal.table import lines
+from tests.drivers.laboratory import request
 from tests.orchestrator.laboratory import alquimia
 
 
@@ -29,6 +32,17 @@ def test_simulators_stay_and_everything_else_has_a_stand_in() -> None:
     stood_in = StandIn.describe(StandIn.Settings.model_validate(dict(entry.settings)))
     own = labelers.devices["labeler_1"].spec
     assert stood_in.actions == own.actions and stood_in.simulated
+
+
+async def test_a_stand_in_gives_each_atom_its_numbers() -> None:
+    settings = StandIn.Settings(driver="labeler.emt")
+    device = StandIn("labeler", settings, LabContext(VirtualClock(), None, 0, Path()))
+    crystal = {
+        "lattice": [[3.6, 0, 0], [0, 3.6, 0], [0, 0, 3.6]], "species": ["Cu", "Au"], "frac": [[0, 0, 0], [0.5, 0.5, 0]],
+    }  # fmt: skip
+    outcome = await device.act(request("labeler", "energy", structure=crystal))
+    assert outcome.status == "succeeded", outcome.reason
+    assert [len(row) for row in outcome.record["forces"]] == [3, 3]
 
 
 def test_a_play_takes_the_laboratorys_time_and_leaves_nothing(
