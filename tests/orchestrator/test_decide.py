@@ -37,7 +37,7 @@ def a_walk(seed: int, trouble: float) -> Walk:
     return Walk(bound(plan=plan_of(dice), budget=budget), seed, trouble=trouble)
 
 
-@settings(max_examples=1200, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(seed=st.integers(0, 10**9), trouble=st.sampled_from((0.0, 0.05, 0.2, 0.4, 0.7)))
 @example(seed=7, trouble=0.0)
 def test_whatever_happens_a_campaign_ends_and_nothing_forbidden_is_begun(seed: int, trouble: float) -> None:

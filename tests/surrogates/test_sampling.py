@@ -24,7 +24,7 @@ from surrogates.sampling import Sampler, design, herd
 from surrogates.supports import Supports
 from tests.surrogates.spaces import SCORE, blend, box, conditional, mixed, mixture, pool, random_space
 
-SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "1200"))
+SPACES = int(os.environ.get("ALQUIMIA_PROMISE_SPACES", "2000"))
 EASY = settings(max_examples=SPACES, deadline=None, derandomize=True, database=None)
 
 
