@@ -73,7 +73,6 @@ def build_funnel(
     funnel = found.make(
         Funnel,
         path,
-        direction="maximise" if 0 in objectives and objectives[0].direction == "maximise" else "minimise",
         promote=entry.promote,
         beta=float(entry.beta),
         pace=entry.pace,

@@ -47,11 +47,10 @@ class FunnelStage(BaseCampaignModel):
 
 
 class Funnel(BaseCampaignModel):
-    """`direction`: of the objective, which every stage estimates. `promote`: by what the next stage's candidates are
+    """Every stage estimates the one objective. `promote`: by what the next stage's candidates are
     chosen; `beta` weighs the sd in `ucb`. `pace`: a stage runs together with the one before, no more of its capacity
     used than of that one's, or after it."""
 
-    direction: Literal["maximise", "minimise"]
     promote: Rule = "ucb"
     beta: float = Field(default=BETA, ge=0, le=1000)
     pace: Pace = "after"

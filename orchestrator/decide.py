@@ -6,7 +6,8 @@ same after a restart as it would have said before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from campaigns.campaign import Campaign as CampaignFile
 from campaigns.rules import RuleError
@@ -55,13 +56,13 @@ def decide(state: LabState, bound: BoundCampaign, around: Around) -> Decision:
         return decision
     dispatch.begin(state, bound, around, decision)
     if not decision.events and not around.asking and state.campaign is Campaign.OPEN:
-        _plan(state.of(""), bound.campaign, decision, promotion(state, bound.campaign, ""))
+        _plan(state.of(""), bound.campaign, decision, partial(promotion, state, bound.campaign, ""))
         for loop, its in bound.loops.items():
             if decision.events or any(isinstance(effect, Ask) for effect in decision.effects):
                 break  # one question at a time
             if loop not in state.loops_ended:
-                offered = promotion(state, bound.campaign, loop)
-                _plan_beside(state.of(loop), its.campaign, decision, offered)
+                may_take = partial(promotion, state, bound.campaign, loop)
+                _plan_beside(state.of(loop), its.campaign, decision, may_take)
     return decision
 
 
@@ -217,9 +218,9 @@ def _schedule(state: LabState, around: Around) -> Iterator[Event]:
 
 
 def _plan(
-    state: LabState, campaign: CampaignFile, decision: Decision, offered: Promotion | None = None
+    state: LabState, campaign: CampaignFile, decision: Decision, may_take: Callable[[], Promotion | None]
 ) -> None:
-    """`offered`: what a stage of a funnel may take, None where it may take anything."""
+    """`may_take`: what a stage of a funnel may take, None where it may take anything; asked for only where it asks."""
     n_in_hand = sum(e.state not in RESTING for e in state.live.values())
     if not rules.may_ask(state, campaign, n_in_hand):
         return  # a doubt does not hold up the rest
@@ -236,7 +237,7 @@ def _plan(
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"plan: {over}"}))
     elif over is not None:
         decision.events.append(_enter(current.index + 1, state, campaign, over))
-    elif offered is not None and offered.over:
+    elif (offered := may_take()) is not None and offered.over:
         decision.events.append(Event(CAMPAIGN, "campaign.ending", {"reason": f"funnel: {offered.over}"}))
     elif (offered is None or offered.ready) and not proposing.waits_for_a_proposal(state, campaign):
         n = rules.room(state, campaign)
@@ -254,7 +255,7 @@ def _plan(
 
 
 def _plan_beside(
-    state: LabState, campaign: CampaignFile, decision: Decision, offered: Promotion | None
+    state: LabState, campaign: CampaignFile, decision: Decision, may_take: Callable[[], Promotion | None]
 ) -> None:
     """The same for a loop beside the main one, whose end is not the campaign's."""
     in_hand = any(e.state not in RESTING for e in state.live.values())
@@ -262,7 +263,7 @@ def _plan_beside(
     if ended is None and not in_hand:
         ended = rules.budget_used(state, campaign)
     if ended is None:
-        _plan(state, campaign, decision, offered)
+        _plan(state, campaign, decision, may_take)
         if any(event.kind == "campaign.ending" for event in decision.events):
             ended = next(e.body["reason"] for e in decision.events if e.kind == "campaign.ending")
             decision.events.clear()

@@ -26,16 +26,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from transfer import DATA, PHONONS
+
 from surrogates.joint.service import handle as ask
 from surrogates.materials.pool_file import PoolFile, write_pool
 from surrogates.materials.sources.read import read
 from surrogates.materials.sources.rows import PoolRow
 
-DATA = (
-    Path(os.environ.get("ALQUIMIA_DATA", Path(__file__).resolve().parents[2].parent / "shared/data"))
-    / "materials"
-)
-PHONONS = DATA / "matbench_phonons" / "matbench_phonons.json.gz"
 MODULI = DATA / "mp_binary_elasticity" / "mp_binary_elasticity.jsonl.gz"
 STRATEGIES = ("transfer", "nothing", "random")
 TOP = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from campaigns.funnel import Funnel
+from campaigns.objective import Objective
 from orchestrator.records import Records
 from orchestrator.report.crystals import Known
 from orchestrator.report.figures.funnel import Bar, agreement_figure, course_figure, funnel_figure
@@ -40,7 +41,7 @@ def funnel_section(records: Records, known: Known) -> Section | None:
             "the stages of the funnel, from top to bottom",
         )
     ]  # fmt: skip
-    truth = _truth(known, funnel, objective.name)
+    truth = _truth(known, objective)
     if found:
         end = "best that was found in the end" if truth is None else "best of the whole pool, which is known"
         caption = (
@@ -81,12 +82,12 @@ def _lead(funnel: Funnel, found: list[Found], truth: float | None, unit: str) ->
     return text
 
 
-def _truth(known: Known, funnel: Funnel, name: str) -> float | None:
+def _truth(known: Known, objective: Objective) -> float | None:
     """The best value of the pool, where it holds that of every crystal, hidden or not."""
-    values = known.hidden(name)
+    values = known.hidden(objective.name)
     if values is None:
         return None
-    return min(values) if funnel.direction == "minimise" else max(values)
+    return max(values, key=objective.gain)
 
 
 def _bars(records: Records, known: Known, funnel: Funnel, stages: list[Passage]) -> list[Bar]:

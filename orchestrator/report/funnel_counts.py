@@ -58,7 +58,7 @@ def passages(records: Records, known: Known, funnel: Funnel) -> list[Passage]:
     own = {stage.loop: _of(records, stage.loop) for stage in funnel.stages}
     labels = {stage.loop: _labels(own[stage.loop], stage) for stage in funnel.stages}
     seconds = _seconds(records)
-    last, sign = funnel.stages[-1], 1.0 if funnel.direction == "minimise" else -1.0
+    last, sign = funnel.stages[-1], _sign(records)
     final = labels[last.loop]
     (material,) = records.campaign.space.materials
     pool = sum(sum((known.counts(id) or {}).values()) <= material.max_atoms for id in known.pool_ids())
@@ -94,10 +94,15 @@ def passages(records: Records, known: Known, funnel: Funnel) -> list[Passage]:
     return out
 
 
+def _sign(records: Records) -> float:
+    """1 where the smallest is sought, -1 where the largest is."""
+    return 1.0 if records.campaign.objectives[0].direction == "minimise" else -1.0
+
+
 def course(records: Records, funnel: Funnel) -> list[Found]:
     """How the best of the last stage came down (or up) with what was spent, in the order in which labels ended."""
     seconds, last = _seconds(records), funnel.stages[-1]
-    sign = 1.0 if funnel.direction == "minimise" else -1.0
+    sign = _sign(records)
     every = [
         (e, stage.loop) for stage in funnel.stages for e in _of(records, stage.loop) if e.ended_at is not None
     ]

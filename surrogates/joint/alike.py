@@ -6,25 +6,26 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from surrogates.encode import Array
-from surrogates.joint.choose import NEAR, SOME
+
+NEAR = 0.25  # of the median distance between materials: the length over which the network's errors are alike
+SOME = 800  # materials that the median distance is taken of
 
 
 class Unexplained:
     """The epistemic variance (N,) that is left as materials are taken for labelled.
 
-    As in `choose`: errors are a Gaussian process with the epistemic standard deviations, correlated by
-    exp(-d^2 / 2 l^2) over distances d between `places` (N, P); `noise` (N,) is the variance of a label beside it.
+    The unknown errors of the materials are taken for a Gaussian process whose standard deviations are the epistemic
+    ones, correlated by exp(-d^2 / 2 l^2) over distances d between `places` (N, P) in the network's embedding; a label,
+    whose own variance is `noise` (N,), takes away what it explains of the others'. Only the columns of that covariance
+    are ever made.
     """
 
     def __init__(self, epistemic: Array, places: Array, noise: Array) -> None:
         some = places[np.unique(np.linspace(0, len(places) - 1, min(len(places), SOME)).astype(int))]
         between = cdist(some, some)
         self._length = NEAR * float(np.median(between[between > 0])) if (between > 0).any() else 1.0
-        self._sd, self._places, self._noise = (
-            epistemic,
-            places,
-            noise + 1e-12 * float(epistemic.max() ** 2 or 1.0),
-        )
+        self._sd, self._places = epistemic, places
+        self._noise = noise + 1e-12 * float(epistemic.max() ** 2 or 1.0)
         self._steps: list[Array] = []
         self.variance = epistemic**2
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from surrogates.encode import Array
+from surrogates.joint.alike import Unexplained
 from surrogates.joint.representation import Representation
 
-NEAR = 0.25  # of the median distance between materials: the length over which the network's errors are alike
-SOME = 800  # materials that the median distance is taken of
 DIGITS = 12
 
 
@@ -29,36 +27,19 @@ def largest_variance(
     """At most `n` of the materials `open_` (N,) bool, one after another by the largest epistemic variance of their
     `readings`, each in units of `spread` (one per reading).
 
-    What is chosen, and what is `begun` (numbers) already, counts as if it were labelled: the unknown errors of the
-    materials are taken for a Gaussian process whose standard deviations are the epistemic ones, correlated by
-    exp(-d^2 / 2 l^2) over distances d in the network's embedding, and a label takes away what it explains of the
-    others'. Only the columns of that covariance are ever made.
+    What is chosen, and what is `begun` (numbers) already, counts as if it were labelled: see `Unexplained`.
     """
     which = [known.targets.index(reading) for reading in readings]
     parts = (known.epistemic[:, which] / spread) ** 2
     variance = parts.sum(axis=1)
-    sd = np.sqrt(variance)
-    noise = ((known.aleatoric[:, which] / spread) ** 2).sum(axis=1) + 1e-12
-    some = known.places[np.unique(np.linspace(0, len(sd) - 1, min(len(sd), SOME)).astype(int))]
-    between = cdist(some, some)
-    length = NEAR * float(np.median(between[between > 0])) if (between > 0).any() else 1.0
-    steps: list[Array] = []
-
-    def take(at: int) -> None:
-        nonlocal variance
-        away = ((known.places - known.places[at]) ** 2).sum(axis=1)
-        column = sd * sd[at] * np.exp(-0.5 * away / length**2)
-        for step in steps:
-            column = column - step * step[at]
-        steps.append(column / np.sqrt(max(float(column[at]), 0.0) + noise[at]))
-        variance = np.maximum(variance - steps[-1] ** 2, 0.0)
-
+    noise = ((known.aleatoric[:, which] / spread) ** 2).sum(axis=1)
+    unexplained = Unexplained(np.sqrt(variance), known.places, noise)
     for at in begun.tolist():
-        take(at)
+        unexplained.take(at)
     left, out = open_.copy(), list[Choice]()
     while len(out) < n and left.any():
-        at = int(np.argmax(np.where(left, np.round(variance, DIGITS), -np.inf)))
-        out.append(Choice(at, float(variance[at])))
+        at = int(np.argmax(np.where(left, np.round(unexplained.variance, DIGITS), -np.inf)))
+        out.append(Choice(at, float(unexplained.variance[at])))
         left[at] = False
-        take(at)
+        unexplained.take(at)
     return out

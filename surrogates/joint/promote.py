@@ -136,7 +136,7 @@ def _left(known: Known, request: Mapping[str, Any], funnel: Funnel) -> Unexplain
 
 def _sign(known: Known) -> float:
     """1 where the smallest is sought, -1 where the largest is."""
-    return 1.0 if known.aim.funnel is None or known.aim.funnel.direction == "minimise" else -1.0
+    return 1.0 if known.aim.objectives[0].direction == "minimise" else -1.0
 
 
 def _open(known: Known, request: Mapping[str, Any], funnel: Funnel, at: int) -> Array:

@@ -38,11 +38,12 @@ def quick(ids: list[str], share: float = 0.5) -> list[dict[str, Any]]:
 def asked(directory: Path, loop: str, n_quick: int = 40, n_exact: int = 10, **changes: Any) -> dict[str, Any]:
     """A request of one of the stages; the first `n_exact` of those that quick has labelled are labelled exactly."""
     service._learners.clear()
-    fields = {"direction": "minimise", "stages": STAGES} | changes.pop("funnel", {})
+    fields = {"stages": STAGES} | changes.pop("funnel", {})
+    direction = changes.pop("direction", "minimise")
     below = quick(ORDER[:n_quick])
     above = [row({"crystal": id}, true_gap=exact(id)) for id in ORDER[:n_exact]]
     first = loop == "quick"
-    objective = Objective(name="true_gap", direction=fields["direction"])
+    objective = Objective(name="true_gap", direction=direction)
     aim = {"objectives": (objective,), "goal": "single", "funnel": Funnel(**fields)}
     if first:
         aim |= {"outcome_constraints": (SHARE,)}
@@ -70,7 +71,7 @@ def belief(proposal: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("direction", ["minimise", "maximise"])
 def test_the_last_stage_is_believed_from_all_of_them(tmp_path: Path, direction: str) -> None:
     """Of thirty crystals that have the cheap label alone, all asked for at once."""
-    changes = {"n": 30, "funnel": {"direction": direction, "promote": "greedy"}}
+    changes = {"n": 30, "direction": direction, "funnel": {"promote": "greedy"}}
     reply = handle(asked(tmp_path, "", n_exact=10, **changes))
     assert len(set(chosen(reply))) == 30
     means = np.array([belief(p)["mean"] for p in reply["proposals"]])
